@@ -1,0 +1,39 @@
+"""The two blocks of which the papers' networks and their central networks are made."""
+
+from keras import layers
+
+# Keras' 0.99 lets the moving statistics lag hundreds of steps behind the weights: on 1,197 digits
+# the test accuracy stayed at chance for 20 epochs while training reached 100 %. The papers do not
+# give theirs.
+_MOMENTUM = 0.9
+
+
+def conv_block(x, filters, kernel_size=5, pool=None, name="conv"):
+    """Convolution, batch normalization, ReLU, and `pool` (a layer) if given.
+
+    Works on sequences `(batch, time, channels)`, maps and videos: the rank says which.
+    """
+    convolution = {3: layers.Conv1D, 4: layers.Conv2D, 5: layers.Conv3D}[len(x.shape)]
+    # No bias: batch normalization removes it, and Adam would only move it by rounding noise.
+    x = convolution(filters, kernel_size, padding="same", use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
+    x = layers.ReLU(name=f"{name}_relu")(x)
+    return x if pool is None else pool(x)
+
+
+def dense_block(x, units, dropout=0.5, name="dense"):
+    """Dense layer, batch normalization, ReLU, and dropout unless its rate is 0."""
+    x = layers.Dense(units, use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
+    x = layers.ReLU(name=f"{name}_relu")(x)
+    return layers.Dropout(dropout, name=f"{name}_dropout")(x) if dropout else x
+
+
+def check_network(input_shape, num_classes, dropout):
+    """The arguments that every network here has; an error that names the one that is wrong."""
+    if any(not isinstance(size, int) or size < 1 for size in input_shape):
+        raise ValueError(f"input_shape: expected ints >= 1. Received: {input_shape}")
+    if num_classes is not None and (not isinstance(num_classes, int) or num_classes < 1):
+        raise ValueError(f"num_classes: expected an int >= 1 or None. Received: {num_classes!r}")
+    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
+        raise ValueError(f"dropout: expected a float in [0, 1). Received: {dropout!r}")

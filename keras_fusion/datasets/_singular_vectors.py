@@ -1,0 +1,100 @@
+"""Which singular vectors each of two views keeps, given the energy of every vector."""
+
+import numpy as np
+
+TOLERANCE = 0.001  # a draw this close to the energy asked for is good
+_LIMIT = 0.05  # views farther away are an error
+_DRAWS = 20
+
+
+def _shared(count, share_ratio):
+    return round(share_ratio * count)
+
+
+def _largest_count(spectrum, energy, share_ratio):
+    """The most vectors a view can have; raises if they cannot hold the energy."""
+    count = int(len(spectrum) / (2 - share_ratio) + 1e-9)
+    shared = _shared(count, share_ratio)
+    # At best the leading vectors are shared, and the rest is halved between the views.
+    total = np.concatenate([[0.0], np.cumsum(spectrum)])
+    most = (total[shared] + total[2 * count - shared]) / 2
+    if count == 0 or energy > most + TOLERANCE:
+        raise ValueError(
+            f"Two views of these images ({len(spectrum)} singular vectors) with "
+            f"share_ratio={share_ratio} can have at most the energy {most:.4f} each: lower "
+            f"`energy` or raise `share_ratio`. Received: energy={energy}, "
+            f"share_ratio={share_ratio}"
+        )
+    return count
+
+
+def random_vectors(spectrum, energy, share_ratio, seed):
+    """Two sets of equal size, drawn at random and moved to the energy by exchanges."""
+    count = _largest_count(spectrum, energy, share_ratio)
+    count = min(count, max(1, round(energy * len(spectrum))))
+    shared = _shared(count, share_ratio)
+    # RandomState, because NumPy keeps its stream for good; that of a Generator may change.
+    rng = np.random.RandomState(seed)
+    best, best_error = None, np.inf
+    for _ in range(_DRAWS):
+        order = rng.permutation(len(spectrum))
+        in_a = np.zeros(len(spectrum), bool)
+        in_b = np.zeros(len(spectrum), bool)
+        in_a[order[:count]] = True
+        in_b[order[:shared]] = True
+        in_b[order[count : 2 * count - shared]] = True
+        error = _exchange(spectrum, energy, in_a, in_b, rng)
+        if error < best_error:
+            best, best_error = (np.flatnonzero(in_a), np.flatnonzero(in_b)), error
+        if best_error <= TOLERANCE:
+            break
+    if best_error > _LIMIT:
+        raise _unreachable(spectrum, best_error, energy, share_ratio)
+    return best
+
+
+def _exchange(spectrum, energy, in_a, in_b, rng):
+    """Exchanges random pairs of vectors in place while that helps; returns the larger error."""
+    miss_a = spectrum[in_a].sum() - energy
+    miss_b = spectrum[in_b].sum() - energy
+    error = max(abs(miss_a), abs(miss_b))
+    # int64 for the same stream on every platform.
+    pairs = rng.randint(len(spectrum), size=(100 * len(spectrum), 2), dtype="int64")
+    for i, j in pairs.tolist():
+        if error <= TOLERANCE:
+            break
+        gain = spectrum[j] - spectrum[i]
+        new_a = miss_a + gain * (int(in_a[i]) - int(in_a[j]))
+        new_b = miss_b + gain * (int(in_b[i]) - int(in_b[j]))
+        new_error = max(abs(new_a), abs(new_b))
+        if new_error < error:
+            miss_a, miss_b, error = new_a, new_b, new_error
+            in_a[[i, j]] = in_a[[j, i]]
+            in_b[[i, j]] = in_b[[j, i]]
+    return error
+
+
+def leading_vectors(spectrum, energy, share_ratio):
+    """The fewest leading vectors: the first ones shared, the next ones dealt in turn."""
+    for count in range(1, _largest_count(spectrum, energy, share_ratio) + 1):
+        shared = _shared(count, share_ratio)
+        kept = [list(range(shared)), list(range(shared))]
+        have = [spectrum[:shared].sum()] * 2
+        for first in range(shared, 2 * count - shared, 2):
+            poorer = int(have[1] < have[0])  # gets the larger one of the next two
+            for view, vector in ((poorer, first), (1 - poorer, first + 1)):
+                kept[view].append(vector)
+                have[view] += spectrum[vector]
+        if min(have) >= energy - TOLERANCE:
+            return kept
+    if min(have) < energy - _LIMIT:
+        raise _unreachable(spectrum, energy - min(have), energy, share_ratio)
+    return kept
+
+
+def _unreachable(spectrum, error, energy, share_ratio):
+    return ValueError(
+        f"The {len(spectrum)} singular vectors of these images, the largest of energy "
+        f"{spectrum[0]:.3f}, are too few or too unequal to make such views: the nearest found "
+        f"miss the energy by {error:.3f}. Received: energy={energy}, share_ratio={share_ratio}"
+    )

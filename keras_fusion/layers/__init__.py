@@ -1,0 +1,35 @@
+"""Fusion layers: tensors in, tensors out. They know Keras and nothing else of this package."""
+
+from keras_fusion.layers.average_axes import AverageAxes
+from keras_fusion.layers.central_fusion import CentralFusion
+from keras_fusion.layers.cross_connections import CrossConnection1D2D, CrossConnection2D1D
+from keras_fusion.layers.elementwise_fusion import ElementwiseFusion
+from keras_fusion.layers.gated_multimodal_unit import GatedMultimodalUnit
+from keras_fusion.layers.maxout import Maxout
+from keras_fusion.layers.modality_gate import ModalityGate
+from keras_fusion.layers.modality_mask import ModalityMask
+from keras_fusion.layers.moddrop import ModDrop
+from keras_fusion.layers.pad_features import PadFeatures
+from keras_fusion.layers.probabilities import NormalizeProbabilities, ProbabilitiesToLogits
+from keras_fusion.layers.residual_gating import ResidualGating
+from keras_fusion.layers.score_rules import ScoreRule
+from keras_fusion.layers.weighted_mean import WeightedMean
+
+__all__ = [
+    "AverageAxes",
+    "CentralFusion",
+    "CrossConnection1D2D",
+    "CrossConnection2D1D",
+    "ElementwiseFusion",
+    "GatedMultimodalUnit",
+    "Maxout",
+    "ModDrop",
+    "ModalityGate",
+    "ModalityMask",
+    "NormalizeProbabilities",
+    "PadFeatures",
+    "ProbabilitiesToLogits",
+    "ResidualGating",
+    "ScoreRule",
+    "WeightedMean",
+]

@@ -1,0 +1,237 @@
+"""The weighted sum with which CentralNet fuses one level."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_fusion")
+class CentralFusion(keras.layers.Layer):
+    """Learned weighted sum of the modalities' tensors and the central one.
+
+    Use it at every level of a CentralNet: the modalities' hidden representations meet here with
+    the central network's own previous output, and training finds how much of each is used.
+    `build_centralnet` places these layers for you.
+
+    With `modality_scale=True` this is Eq. (3) of the paper, which its authors found better and
+    more stable:
+
+        h = alpha_C * h_C + alpha_modalities * sum_k alpha_k * h_k
+
+    and with `modality_scale=False` Eq. (1), the same without the common factor
+    `alpha_modalities`. At the first level there is no central tensor and its term is left out.
+    The weights start so that the sum is the plain average of the tensors: every alpha is
+    1 / (number of tensors), the common factor is 1.
+
+    Args:
+        modality_scale: Bool, default True. Whether the modalities share one more trainable
+            factor, Eq. (3), or not, Eq. (1).
+        **kwargs: `name`, `dtype` and the other arguments of every Keras layer.
+
+    Call arguments:
+        modalities: List of one or more tensors of equal shape, any rank from 2 up.
+        central: Tensor of that shape, or None at the first level.
+        present: Optional tensor of shape `(batch, number of modalities)`, bool or 0/1: which
+            modalities each sample really has, in the order of `modalities`. Whatever stands in
+            an absent modality's tensor, NaN included, reaches neither the output nor the
+            gradient of the weights. The terms of the modalities that are present are multiplied
+            by sum|alpha| / sum over the present |alpha| (the alphas are signed: their plain sum
+            may be near zero); the central term stays as it is. A sample without any modality
+            gets the central term alone, zeros at the first level.
+
+    Input shape:
+        `modalities`: list of `(batch, ..., features)`; `central`: `(batch, ..., features)`.
+
+    Output shape:
+        `(batch, ..., features)`, that of one input.
+
+    Weights:
+        `alpha`: one vector in the order modalities, central (from the second level on), common
+        factor (if `modality_scale`).
+
+    Raises:
+        ValueError: no tensor, tensors of different shapes, or `present` of another width.
+
+    Example:
+
+    >>> import keras
+    >>> import numpy as np
+    >>> import keras_fusion as kf
+    >>> fusion = kf.layers.CentralFusion()
+    >>> image, audio = np.ones((2, 3)), 3 * np.ones((2, 3))
+    >>> keras.ops.convert_to_numpy(fusion([image, audio])).tolist()
+    [[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]
+    >>> fusion.fusion_weights().tolist()
+    [0.5, 0.5]
+
+    Reference:
+        Vielzeuf et al. (2018), CentralNet: a Multilayer Approach for Multimodal Fusion,
+        Eq. (1) and (3), Sect. 2.1 and 2.3.
+    """
+
+    def __init__(self, modality_scale=True, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(modality_scale, bool):
+            raise TypeError(f"modality_scale: expected True or False. Received: {modality_scale!r}")
+        self.modality_scale = modality_scale
+        self.supports_masking = True
+
+    # The default: Keras gives no shapes for an empty list, which is an error of _check's.
+    def build(self, modalities_shape=(), central_shape=None, present_shape=None):
+        shapes = _as_shapes(modalities_shape)
+        self._check(shapes, central_shape, present_shape)
+        self.number_of_modalities = len(shapes)
+        self.has_central = central_shape is not None
+        sources = len(shapes) + self.has_central
+        start = [1 / sources] * sources + [1.0] * self.modality_scale
+        # One vector, not scalars: stacking scalar variables fails on TensorFlow (Keras 3.15).
+        self.alpha = self.add_weight(
+            shape=(len(start),),
+            initializer=lambda shape, dtype=None: ops.convert_to_tensor(start, dtype=dtype),
+            autocast=False,  # cast in call, after the arithmetic that needs float32
+            name="alpha",
+        )
+
+    def _check(self, shapes, central_shape, present_shape):
+        if not shapes:
+            raise ValueError("modalities: expected a list of one or more tensors. Received: []")
+        for shape in shapes if central_shape is None else [*shapes, central_shape]:
+            if len(shape) < 2 or not _compatible(shape, shapes[0]):
+                raise ValueError(
+                    "CentralFusion adds tensors: expected modalities and central of one and the "
+                    f"same shape (batch, ..., features). Received: modalities={shapes}, "
+                    f"central={central_shape}"
+                )
+        if present_shape is not None and tuple(present_shape)[1:] != (len(shapes),):
+            raise ValueError(
+                f"present: expected shape (batch, {len(shapes)}), one column per modality. "
+                f"Received: {tuple(present_shape)}"
+            )
+
+    def call(self, modalities, central=None, present=None):
+        modalities = _as_list(modalities)
+        if (central is not None) != self.has_central:
+            raise ValueError(
+                f"central: this layer was built {'with' if self.has_central else 'without'} a "
+                f"central tensor. Received: central={central}"
+            )
+        n = self.number_of_modalities
+        if len(modalities) != n:
+            raise ValueError(
+                f"modalities: this layer was built for {n}. Received: {len(modalities)} tensors"
+            )
+        # Again, as build sees only the first call, and other shapes might be broadcast.
+        self._check(
+            [tuple(hidden.shape) for hidden in modalities],
+            None if central is None else tuple(central.shape),
+            None if present is None else tuple(present.shape),
+        )
+        weights = self._modality_weights(present)
+        if present is not None:
+            present = ops.cast(present, "bool")
+        total = None
+        for k, hidden in enumerate(modalities):
+            hidden = ops.cast(hidden, self.compute_dtype)  # integers, that Keras leaves as they are
+            if present is not None:
+                column = _column(present, k, len(hidden.shape))
+                hidden = ops.where(column, hidden, ops.zeros_like(hidden))
+                weight = _column(weights, k, len(hidden.shape))
+            else:
+                weight = weights[k]
+            # A chain of multiply-adds: XLA fuses it, where stack + tensordot is twice as slow.
+            term = weight * hidden
+            total = term if total is None else total + term
+        if central is not None:
+            central = ops.cast(central, self.compute_dtype)
+            total = total + ops.cast(self.alpha, self.compute_dtype)[n] * central
+        return total
+
+    def _modality_weights(self, present):
+        """The modalities' factors: `(n,)`, or `(batch, n)` where some may be absent."""
+        n = self.number_of_modalities
+        # float32 whatever the policy: quotients of alphas overflow float16 easily.
+        alpha = ops.cast(self.alpha, "float32")
+        weights = alpha[:n] * alpha[-1] if self.modality_scale else alpha[:n]
+        if present is not None:
+            here = ops.cast(ops.cast(present, "bool"), "float32")
+            size = ops.abs(alpha[:n])
+            of_present = ops.sum(here * size, axis=-1, keepdims=True)
+            found = of_present > 0
+            rescale = ops.where(found, ops.sum(size) / ops.where(found, of_present, 1.0), 0.0)
+            weights = here * weights * rescale
+        return ops.cast(weights, self.compute_dtype)
+
+    def compute_mask(self, modalities, mask=None):
+        """A step counts where any modality has it; where one has no mask, every step counts."""
+        masks = [] if mask is None else [m for m in _as_list(mask)]
+        if not masks or any(m is None for m in masks):
+            return None
+        combined = masks[0]
+        for other in masks[1:]:
+            combined = ops.logical_or(combined, other)
+        return combined
+
+    def compute_output_shape(self, modalities_shape, central_shape=None, present_shape=None):
+        shapes = _as_shapes(modalities_shape)
+        self._check(shapes, central_shape, present_shape)
+        return tuple(shapes[0])
+
+    def fusion_weights(self, normalize=True):
+        """The share of every source, as the paper's Fig. 3 shows it.
+
+        A source enters the sum with its own alpha, times the common factor for the modalities.
+        The paper gives percentages and does not say what it does with signs; a share here is
+        the absolute value of that product over the sum of all of them, because a tensor that is
+        subtracted is used as much as one that is added.
+
+        Args:
+            normalize: Bool. False gives the signed products themselves.
+
+        Returns:
+            NumPy float array, in the order modalities, central. Shares are in [0, 1] and sum
+            to 1 (all zeros if every weight is zero).
+        """
+        if not self.built:
+            raise ValueError(
+                "fusion_weights: expected a layer that has been built. "
+                f"Received: {self.name}, which has not been called yet"
+            )
+        alpha = np.array(ops.convert_to_numpy(self.alpha), dtype="float64")
+        n = self.number_of_modalities
+        values = alpha[: n + self.has_central].copy()
+        if self.modality_scale:
+            values[:n] *= alpha[-1]
+        if not normalize:
+            return values
+        size = np.abs(values)
+        return size / size.sum() if size.sum() > 0 else size
+
+    def get_config(self):
+        return {**super().get_config(), "modality_scale": self.modality_scale}
+
+
+def _as_list(tensors):
+    if not isinstance(tensors, (list, tuple)):
+        raise TypeError(
+            f"modalities: expected a list of tensors. Received: {type(tensors).__name__}"
+        )
+    return list(tensors)
+
+
+def _as_shapes(shapes):
+    if not isinstance(shapes, (list, tuple)) or any(
+        not isinstance(s, (list, tuple)) for s in shapes
+    ):
+        raise TypeError(f"modalities: expected a list of tensors. Received shape: {shapes}")
+    return [tuple(shape) for shape in shapes]
+
+
+def _compatible(a, b):
+    return len(a) == len(b) and all(
+        x == y or x is None or y is None for x, y in zip(a[1:], b[1:], strict=True)
+    )
+
+
+def _column(table, k, rank):
+    """Column `k` of a `(batch, n)` tensor, shaped to broadcast over a tensor of that rank."""
+    return ops.reshape(table[:, k], (-1,) + (1,) * (rank - 1))

@@ -1,0 +1,115 @@
+"""Fusion without weights: sum, difference, product or concatenation."""
+
+import keras
+from keras import ops
+
+from keras_fusion.layers._modalities import (
+    any_mask,
+    as_list,
+    check_shapes,
+    shape_of,
+    without_absent,
+)
+
+OPERATIONS = ("sum", "subtract", "product", "concat")
+
+
+@keras.saving.register_keras_serializable(package="keras_fusion")
+class ElementwiseFusion(keras.layers.Layer):
+    """Sum, difference, product or concatenation of the modalities' tensors.
+
+    Use it to fuse once, at one level, and to go on with a joint network: the basic fusion that
+    CentralNet is compared with. `build_intermediate_fusion` places it for you.
+
+        sum       h = sum_k h_k
+        subtract  h = h_1 - sum_{k>1} h_k
+        product   h = prod_k h_k           (element by element)
+        concat    h = [h_1, ..., h_n]      (along the features)
+
+    The paper has two modalities; with more of them, "subtract" takes all others from the first.
+
+    Args:
+        operation: "sum" (default), "subtract", "product" or "concat".
+        **kwargs: `name`, `dtype` and the other arguments of every Keras layer.
+
+    Call arguments:
+        modalities: List of one or more tensors of equal shape, any rank from 2 up; with "concat"
+            the numbers of features may differ.
+        present: Optional tensor `(batch, number of modalities)`, bool or 0/1: which modalities
+            each sample has. Sum and difference leave the others out and are multiplied by
+            n / (number present), the size that they have in training; the product goes over
+            those present; the concatenation has zeros for the others. Whatever stands in an
+            absent modality's tensor, NaN included, reaches nothing. A sample without any modality
+            gets zeros.
+
+    Input shape:
+        List of `(batch, ..., features)`.
+
+    Output shape:
+        `(batch, ..., features)`; with "concat" the features are those of all modalities.
+
+    Raises:
+        ValueError: another operation, no tensor, or tensors of shapes that do not fit.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_fusion as kf
+    >>> image, sound = np.array([[3.0, 4.0]]), np.array([[2.0, 1.0]])
+    >>> np.array(kf.layers.ElementwiseFusion("subtract")([image, sound])).tolist()
+    [[1.0, 3.0]]
+    >>> np.array(kf.layers.ElementwiseFusion("concat")([image, sound])).tolist()
+    [[3.0, 4.0, 2.0, 1.0]]
+
+    Reference:
+        Vielzeuf et al. (2018), CentralNet: a Multilayer Approach for Multimodal Fusion,
+        Fig. 2 (a), Sect. 3.1 and Table 2.
+    """
+
+    def __init__(self, operation="sum", **kwargs):
+        super().__init__(**kwargs)
+        if operation not in OPERATIONS:
+            raise ValueError(f"operation: expected one of {OPERATIONS}. Received: {operation!r}")
+        self.operation = operation
+        self.supports_masking = True
+
+    def call(self, modalities, present=None):
+        modalities = as_list(modalities)
+        self._check([shape_of(h) for h in modalities], shape_of(present))
+        # 1 leaves a product as it is.
+        fill = 1.0 if self.operation == "product" else 0.0
+        hidden = without_absent(modalities, present, self.compute_dtype, fill)
+        if self.operation == "concat":
+            return ops.concatenate(hidden, axis=-1)
+        fused = hidden[0]
+        for other in hidden[1:]:
+            if self.operation == "sum":
+                fused = fused + other
+            elif self.operation == "subtract":
+                fused = fused - other
+            else:
+                fused = fused * other
+        if present is None:
+            return fused
+        count = ops.sum(ops.cast(ops.cast(present, "bool"), self.compute_dtype), axis=-1)
+        count = ops.reshape(count, (-1,) + (1,) * (len(fused.shape) - 1))
+        if self.operation == "product":
+            return ops.where(count > 0, fused, ops.zeros_like(fused))
+        return fused * (len(hidden) / ops.maximum(count, 1))
+
+    def _check(self, modalities, present=None):
+        equal = slice(-1) if self.operation == "concat" else slice(None)
+        return check_shapes("ElementwiseFusion", modalities, present=present, equal=equal)
+
+    def compute_output_shape(self, modalities_shape, present_shape=None):
+        shapes = self._check(modalities_shape, present_shape)
+        if self.operation != "concat":
+            return shapes[0]
+        widths = [shape[-1] for shape in shapes]
+        return (*shapes[0][:-1], None if None in widths else sum(widths))
+
+    def compute_mask(self, modalities, mask=None):
+        return any_mask(mask)
+
+    def get_config(self):
+        return {**super().get_config(), "operation": self.operation}

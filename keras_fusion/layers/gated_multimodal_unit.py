@@ -1,0 +1,194 @@
+"""The Gated Multimodal Unit, and what it shares with other gates over vectors."""
+
+import keras
+from keras import layers, ops
+
+GATES_ON = ("inputs", "projections")
+
+
+@keras.saving.register_keras_serializable(package="keras_fusion")
+class GatedMultimodalUnit(keras.layers.Layer):
+    """Gated sum of the modalities: for every sample and unit, how much of each is let in.
+
+    Use it where one modality is right for some samples and another for others. `build_gmu`
+    places it behind the backbones for you. The modalities may differ in width.
+
+    Two modalities share one gate, n > 2 have one each (GMU paper, Sect. 3.1; its equations have
+    no numbers):
+
+        h_k = tanh(W_k x_k)
+        two:  h = z * h_1 + (1 - z) * h_2,  z = sigmoid(W_z [x_1, x_2])
+        n:    h = sum_k z_k * h_k,          z_k = sigmoid(W_zk [x_1, ..., x_n])
+
+    The authors' code differs from their paper in what the gate sees: the projections W_k x_k
+    before the tanh in place of the inputs x_k. `gate_on` offers both. Neither has biases.
+
+    Args:
+        units: Int >= 1, the width of the output.
+        gate_on: "inputs" (default, the paper: the gates see all features) or "projections" (the
+            authors' code: smaller gates, as they see `units` values of each modality).
+        use_bias: Bool, default False. Adds a bias to every projection and gate.
+        **kwargs: The arguments of every Keras layer.
+
+    Call arguments:
+        modalities: List of two or more vectors.
+        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+            `modalities`. An absent modality, NaN included, counts as zeros, and its gate is shut.
+            In every unit the gates of those present are multiplied by
+            (sum of all gates) / (sum of the gates of those present), so that of two modalities
+            the only one present gets gate 1. A sample without any modality gets zeros.
+
+    Input shape:
+        List of `(batch, features_k)`.
+
+    Output shape:
+        `(batch, units)`, values in (-1, 1) for two modalities and (-n, n) for n.
+
+    Raises:
+        TypeError, ValueError: arguments out of their range, or anything but a list of vectors.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_fusion as kf
+    >>> from keras import ops
+    >>> gmu = kf.layers.GatedMultimodalUnit(units=4)
+    >>> image, text = np.ones((2, 6)), np.zeros((2, 3))
+    >>> gmu([image, text]).shape == (2, 4)
+    True
+    >>> shares = ops.convert_to_numpy(gmu.gates([image, text]))
+    >>> shares.shape, np.allclose(shares.sum(axis=1), 1)
+    ((2, 2), True)
+
+    Reference:
+        Arevalo et al. (2017), Gated Multimodal Units for Information Fusion, Sect. 3.1.
+    """
+
+    def __init__(self, units, gate_on="inputs", use_bias=False, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(units, int) or isinstance(units, bool) or units < 1:
+            raise ValueError(f"units: expected an int >= 1. Received: {units!r}")
+        if gate_on not in GATES_ON:
+            raise ValueError(f"gate_on: expected one of {GATES_ON}. Received: {gate_on!r}")
+        if not isinstance(use_bias, bool):
+            raise TypeError(f"use_bias: expected True or False. Received: {use_bias!r}")
+        self.units = units
+        self.gate_on = gate_on
+        self.use_bias = use_bias
+
+    def build(self, modalities_shape=(), present_shape=None):
+        widths = check_vectors(self, modalities_shape, present_shape)
+        n = len(widths)
+        self.widths = widths
+        self.projections = [self._dense(self.units, f"projection_{k}") for k in range(n)]
+        for projection, width in zip(self.projections, widths, strict=True):
+            projection.build((None, width))
+        self.gate = self._dense(self.units if n == 2 else n * self.units, "gate")
+        self.gate.build((None, sum(widths) if self.gate_on == "inputs" else n * self.units))
+
+    def _dense(self, units, name):
+        return layers.Dense(units, use_bias=self.use_bias, dtype=self.dtype_policy, name=name)
+
+    def call(self, modalities, present=None):
+        hidden, log_gates = self._hidden_and_gates(modalities, present)
+        gates = ops.exp(log_gates)
+        if present is not None:
+            gates = masked_softmax(log_gates, present) * ops.sum(gates, axis=1, keepdims=True)
+        gates = ops.cast(gates, self.compute_dtype)
+        return sum(gates[:, k] * ops.tanh(h) for k, h in enumerate(hidden))
+
+    def _hidden_and_gates(self, modalities, present):
+        """The projections before the tanh, and log z, `(batch, modalities, units)` in float32."""
+        modalities = vectors(self, modalities, present)
+        hidden = [p(x) for p, x in zip(self.projections, modalities, strict=True)]
+        seen = modalities if self.gate_on == "inputs" else hidden
+        # Logarithms: a gate may be so near 0 that a quotient of gates is none.
+        scores = ops.cast(self.gate(ops.concatenate(seen, axis=-1)), "float32")
+        if len(hidden) == 2:
+            return hidden, ops.stack([ops.log_sigmoid(scores), ops.log_sigmoid(-scores)], axis=1)
+        return hidden, ops.log_sigmoid(ops.reshape(scores, (-1, len(hidden), self.units)))
+
+    def compute_output_shape(self, modalities_shape=(), present_shape=None):
+        check_vectors(self, modalities_shape, present_shape)
+        return (modalities_shape[0][0], self.units)
+
+    def gates(self, modalities, present=None):
+        """The share of every modality, for each sample.
+
+        In every unit a modality's share is its gate over the sum of all gates (for two
+        modalities the gate itself: z and 1 - z); what is returned is the mean over the units.
+
+        Args:
+            modalities, present: As in the call.
+
+        Returns:
+            Tensor `(batch, number of modalities)`: floats in [0, 1] that sum to 1 for every
+            sample (zeros for one without any modality).
+        """
+        check_built(self)
+        _, log_gates = self._hidden_and_gates(modalities, present)
+        return ops.mean(masked_softmax(log_gates, present), axis=-1)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "gate_on": self.gate_on,
+            "use_bias": self.use_bias,
+        }
+
+
+def check_vectors(layer, shapes, present_shape):
+    """The widths of two or more vectors; an error for any other inputs."""
+    what = f"{type(layer).__name__}: expected a list of two or more vectors (batch, features)"
+    if not isinstance(shapes, (list, tuple)) or any(
+        not isinstance(shape, (list, tuple)) for shape in shapes
+    ):
+        raise TypeError(f"{what}. Received shape: {shapes}")
+    if len(shapes) < 2 or any(len(s) != 2 or s[-1] is None for s in shapes):
+        raise ValueError(f"{what}. Received shapes: {[tuple(s) for s in shapes]}")
+    if present_shape is not None and tuple(present_shape)[1:] != (len(shapes),):
+        raise ValueError(
+            f"present: expected shape (batch, {len(shapes)}), one column per modality. "
+            f"Received: {tuple(present_shape)}"
+        )
+    return [shape[-1] for shape in shapes]
+
+
+def check_built(layer):
+    """An error if the layer has no weights yet."""
+    if not layer.built:
+        raise ValueError(
+            f"gates: expected a layer that has been built. Received: {layer.name}, which has not "
+            "been called yet"
+        )
+
+
+def vectors(layer, modalities, present):
+    """A call's tensors in the layer's compute dtype, zeros in place of what is absent."""
+    if not isinstance(modalities, (list, tuple)):
+        raise TypeError(
+            f"modalities: expected a list of tensors. Received: {type(modalities).__name__}"
+        )
+    # Here again, as build sees only the first call.
+    widths = check_vectors(
+        layer, [tuple(x.shape) for x in modalities], None if present is None else present.shape
+    )
+    if widths != layer.widths:
+        raise ValueError(
+            f"modalities: this layer was built for the widths {layer.widths}. Received: {widths}"
+        )
+    modalities = [ops.cast(x, layer.compute_dtype) for x in modalities]
+    if present is None:
+        return modalities
+    here = ops.cast(present, "bool")
+    return [ops.where(here[:, k : k + 1], x, ops.zeros_like(x)) for k, x in enumerate(modalities)]
+
+
+def masked_softmax(scores, present=None):
+    """Shares `(batch, modalities, units)` that sum to 1 over the modalities that are present."""
+    if present is None:
+        return ops.softmax(scores, axis=1)
+    here = ops.cast(present, "bool")[:, :, None]
+    shares = ops.softmax(ops.where(here, scores, -1e30), axis=1)
+    return ops.where(here, shares, 0.0)

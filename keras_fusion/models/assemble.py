@@ -1,0 +1,72 @@
+"""What every builder does first and last: the streams of its backbones, and the finished model."""
+
+import keras
+from keras import ops
+
+from keras_fusion.models.fusion_model import FusionModel
+from keras_fusion.models.naming import named_backbones
+from keras_fusion.models.streams import make_streams
+
+
+class Parts:
+    """The streams of a fusion model while it is being built.
+
+    Args:
+        backbones, taps, num_classes, units, head, missing_modalities: As in `build_centralnet`.
+
+    Attributes:
+        streams: List of `Stream`, in the order of the backbones.
+        names: Their names.
+        head: `Head`, what is predicted.
+        present: The mask with its columns in the order of the streams, or None.
+        levels: What `FusionModel` is told of its fusion levels; `note_level` appends to it.
+    """
+
+    def __init__(
+        self,
+        backbones,
+        taps="auto",
+        num_classes=None,
+        units=None,
+        head=None,
+        missing_modalities=False,
+    ):
+        backbones = named_backbones(backbones)
+        mask = keras.Input((len(backbones),), name="present") if missing_modalities else None
+        self.streams, self.head = make_streams(backbones, taps, num_classes, units, head, mask)
+        self.names = [s.name for s in self.streams]
+        self.levels = []
+        self._mask = mask
+        self.present = mask
+        if mask is not None and sorted(self.names) != self.names:
+            columns = [sorted(self.names).index(name) for name in self.names]
+            self.present = ops.take(mask, columns, axis=1)
+
+    def fuse(self, layer, tensors, level, label, central=None):
+        """Calls a fusion layer on one level's tensors and notes what it fuses."""
+        optional = {"central": central, "present": self.present}
+        fused = layer(tensors, **{k: v for k, v in optional.items() if v is not None})
+        sources = self.names if central is None else [*self.names, "central"]
+        self.levels.append(
+            {"name": f"level_{level}", "layer": layer.name, "sources": sources, "label": label}
+        )
+        return fused
+
+    def finish(self, central, unimodal_loss_weights, name):
+        """The model with this central prediction.
+
+        It has no unimodal heads if `unimodal_loss_weights` is None.
+        """
+        inputs = {s.name: s.inputs for s in self.streams}
+        if self._mask is not None:
+            inputs["present"] = self._mask
+        outputs = {"central": central}
+        if unimodal_loss_weights is not None:
+            outputs.update({s.name: s.prediction for s in self.streams})
+        return FusionModel(
+            inputs,
+            outputs,
+            name=name,
+            fusion_levels=self.levels,
+            unimodal_loss_weights=unimodal_loss_weights,
+        )

@@ -1,0 +1,412 @@
+"""The model that every builder returns: named inputs, named heads, one target for all of them."""
+
+import types
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_fusion.backbones.graph import steps
+from keras_fusion.models.targets import (
+    check_inputs,
+    check_labels,
+    count_samples,
+    head_sample_weights,
+    per_head,
+    spread_targets,
+)
+
+_MISSING = object()
+
+
+@keras.saving.register_keras_serializable(package="keras_fusion")
+class FusionModel(keras.Model):
+    """A functional model with a central prediction and one per modality.
+
+    The builders (`build_centralnet` ...) make it; everything a `keras.Model` does works as
+    always: fit, evaluate, predict, save, load, summary. What it adds:
+
+    - One target serves every head: `fit(x, y)` with a plain `y`, or a dict `{head: y}`.
+    - `compile(loss=..., metrics=...)` applies to every head; the loss is
+      central + sum_k beta_k * unimodal_k, Eq. (2) of CentralNet, with the betas in
+      `unimodal_loss_weights`. `loss` and `metrics` may be dicts `{head: ...}` as well.
+    - `x` is a dict keyed by modality. Further keys are ignored, a missing one is an error that
+      names it.
+    - `fusion_weights()` tells how much of each source enters at each level.
+    - With `missing_modalities=True` (an argument of the builders) there is one more input,
+      "present", `(batch, number of modalities)`, bool or 0/1, columns in the order of the sorted
+      names; without it in `x` every modality counts as present. Whatever stands in an absent
+      modality's input, NaN included, is taken out before its backbone. The head of an absent
+      modality counts for that sample neither in its loss nor in its metrics. Losses are still
+      divided by the batch size, so that a sample weighs the same whoever else is in its batch;
+      metrics are means over the samples that have the modality.
+
+    Args:
+        inputs: Dict `{modality: keras.Input}`, "present" too if used.
+        outputs: Dict `{"central": tensor, modality: tensor ...}`.
+        name: Of the model.
+        fusion_levels: List of dicts with "name", "layer" (that reports the weights), "sources"
+            and "label", lowest level first.
+        unimodal_loss_weights: Float or dict `{modality: float}`, what `compile` uses by default.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_fusion as kf
+    >>> model = kf.build_centralnet([kf.backbones.mlp(4), kf.backbones.mlp(6)])
+    >>> model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    >>> x = {"mlp": np.zeros((8, 4)), "mlp_2": np.zeros((8, 6))}
+    >>> history = model.fit(x, np.arange(8), verbose=0)
+    >>> sorted(history.history)[:4]
+    ['central_accuracy', 'central_loss', 'loss', 'mlp_2_accuracy']
+
+    Reference:
+        Vielzeuf et al. (2018), CentralNet, Eq. (2) and Sect. 2.2.
+    """
+
+    # `*args, **kwargs` is the signature by which Keras 3.12 and 3.15 alike know a functional model.
+    def __init__(self, *args, fusion_levels=(), unimodal_loss_weights=_MISSING, **kwargs):
+        if unimodal_loss_weights is _MISSING:
+            raise TypeError(
+                "FusionModel: expected unimodal_loss_weights= and fusion_levels=. Received: "
+                "neither. keras.models.clone_model does not hand them on: use "
+                "FusionModel.from_config(model.get_config())"
+            )
+        super().__init__(*args, **kwargs)
+        # `present` may be left out; `call` fills it in.
+        self.input_spec = [spec for spec in self.input_spec if spec.name != "present"]
+        # Plain containers would become tracked ones, whose config is no longer plain.
+        self._fusion = types.SimpleNamespace(
+            levels=[dict(level) for level in fusion_levels],
+            default_weights=unimodal_loss_weights,
+            arguments=None,
+        )
+        self._betas(unimodal_loss_weights)
+
+    # ---- what it is made of
+
+    @property
+    def heads(self):
+        """Names of the outputs: "central", then the modalities with a head of their own."""
+        return list(self.output)
+
+    @property
+    def modalities(self):
+        """Names of the modalities, in the order of the backbones."""
+        return [name for name in self.input if name != "present"]
+
+    @property
+    def has_present(self):
+        """Whether the model takes the mask `present`."""
+        return "present" in self.input
+
+    @property
+    def fusion_levels(self):
+        """Dict `{level: label}`, lowest level first; labels are shapes or "prediction"."""
+        return {level["name"]: level["label"] for level in self._fusion.levels}
+
+    def fusion_weights(self, x=None, per_sample=False):
+        """The share of every source at every level.
+
+        Args:
+            x: Dict of inputs. Needed by methods whose weights depend on the sample (gates),
+                ignored by the others.
+            per_sample: Bool. Whether the shares are arrays `(samples,)`, one value per sample of
+                `x`, or (default) floats, their mean over `x`.
+
+        Returns:
+            Dict `{level: {source: share}}`, lowest level first; sources are the modalities and
+            "central"; shares are in [0, 1] and sum to 1 at every level. Empty for methods without
+            weights. See the `fusion_weights` or `gates` of the method's layer for what a share is.
+
+        Example:
+
+        >>> import keras_fusion as kf
+        >>> model = kf.build_centralnet([kf.backbones.mlp(4), kf.backbones.mlp(6)])
+        >>> model.fusion_weights()["level_0"]
+        {'mlp': 0.5, 'mlp_2': 0.5}
+        """
+        weights = {}
+        for level in self._fusion.levels:
+            layer = self.get_layer(level["layer"])
+            if hasattr(layer, "gates"):
+                shares = self._gates(layer, x)
+                shares = shares.T if per_sample else shares.mean(0).tolist()
+            else:
+                shares = layer.fusion_weights()
+                shares = [np.full(count_samples(x), s) for s in shares] if per_sample else shares
+            weights[level["name"]] = {
+                source: share if per_sample else float(share)
+                for source, share in zip(level["sources"], shares, strict=True)
+            }
+        return weights
+
+    def _gates(self, layer, x):
+        """The shares `(samples, sources)` of a layer whose weights depend on the sample."""
+        if x is None:
+            raise ValueError(
+                f'x: expected a dict of inputs, because the weights of "{layer.name}" depend on '
+                "the sample. Received: None"
+            )
+        (node,) = (step.node for step in steps(self) if step.operation is layer)
+        tensors = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+        is_tensor = [isinstance(t, keras.KerasTensor) for t in tensors]
+        before = keras.Model(
+            self.input, [t for t, yes in zip(tensors, is_tensor, strict=True) if yes]
+        )
+        values = iter(before.predict(self._with_present(self._checked(x)), verbose=0))
+        filled = [next(values) if yes else t for t, yes in zip(tensors, is_tensor, strict=True)]
+        args, kwargs = keras.tree.pack_sequence_as(
+            (node.arguments.args, node.arguments.kwargs), filled
+        )
+        return ops.convert_to_numpy(layer.gates(*args, **kwargs))
+
+    # ---- calling it
+
+    def call(self, inputs, training=None, mask=None):
+        inputs = self._with_present(check_inputs(inputs, self.modalities))
+        inputs = {name: inputs[name] for name in self.input}
+        if isinstance(mask, dict):
+            mask = {name: mask.get(name) for name in self.input}
+        return super().call(inputs, training=training, mask=mask)
+
+    def _with_present(self, inputs):
+        """`inputs` with the mask: every modality of every sample, unless it is given."""
+        if not self.has_present:
+            return inputs
+        if "present" in inputs:
+            shape = tuple(inputs["present"].shape)
+            if shape[1:] not in ((len(self.modalities),), (None,)):
+                raise ValueError(
+                    f"present: expected shape (batch, {len(self.modalities)}), one column for "
+                    f"each of {sorted(self.modalities)}. Received shape: {shape}"
+                )
+            return inputs
+        count = ops.shape(inputs[self.modalities[0]])[0]
+        return {**inputs, "present": ops.ones((count, len(self.modalities)))}
+
+    # ---- one loss and one list of metrics for all heads
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
+        *,
+        unimodal_loss_weights=None,
+    ):
+        """Configures training, as `keras.Model.compile` does, for all heads at once.
+
+        Args:
+            optimizer, run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: As in
+                Keras.
+            loss, loss_weights, metrics, weighted_metrics: As in Keras; but a single loss, or a
+                list of metrics, is meant for every head, and a dict `{head: ...}` for the heads
+                it names. A metric object is copied for every head.
+            unimodal_loss_weights: Float >= 0 for every modality, or a dict `{modality: float}`:
+                the betas of Eq. (2). By default those of the builder (1 for CentralNet). Not
+                together with `loss_weights`.
+        """
+        how = {
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+            "auto_scale_loss": auto_scale_loss,
+        }
+        given = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "unimodal_loss_weights": unimodal_loss_weights,
+            **how,
+        }
+        if loss_weights is not None and unimodal_loss_weights is not None:
+            raise ValueError(
+                "expected loss_weights or unimodal_loss_weights, not both. Received: "
+                f"{loss_weights!r} and {unimodal_loss_weights!r}"
+            )
+        losses = per_head(loss, self.heads, "loss")
+        if loss_weights is None and loss is not None:
+            betas = self._betas(unimodal_loss_weights)
+            loss_weights = {head: betas.get(head, 1.0) for head in self.heads}
+        metrics = per_head(metrics, self.heads, "metrics", copy_objects=True)
+        weighted = per_head(weighted_metrics, self.heads, "weighted_metrics", copy_objects=True)
+        if self.has_present and metrics:
+            # Only weighted metrics can leave out the samples that lack a head's modality.
+            for head in self.modalities:
+                if metrics.get(head):
+                    weighted = weighted or {name: None for name in self.heads}
+                    weighted[head] = [*metrics.pop(head), *(weighted[head] or [])]
+                    metrics[head] = None
+        super().compile(
+            optimizer=optimizer,
+            loss=losses,
+            loss_weights=loss_weights,
+            metrics=metrics,
+            weighted_metrics=weighted,
+            **how,
+        )
+        self._fusion.arguments = given
+
+    def _betas(self, weights):
+        """`{modality: beta}` for the modalities that have a head."""
+        heads = [head for head in self.heads if head != "central"]
+        weights = self._fusion.default_weights if weights is None else weights
+        if isinstance(weights, dict):
+            unknown = set(weights) - set(heads)
+            if unknown:
+                raise ValueError(
+                    f"unimodal_loss_weights: expected the modalities {heads}. "
+                    f"Received: {sorted(weights)}"
+                )
+            betas = {head: weights.get(head, 1.0) for head in heads}
+        else:
+            betas = {head: weights for head in heads}
+        for head, beta in betas.items():
+            if isinstance(beta, bool) or not isinstance(beta, (int, float)) or not beta >= 0:
+                raise ValueError(
+                    "unimodal_loss_weights: expected floats >= 0, one or a dict. "
+                    f"Received: {beta!r} for {head!r}"
+                )
+        return {head: float(beta) for head, beta in betas.items()}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        y = spread_targets(y, y_pred)
+        sample_weight = self._sample_weights(x, y_pred, sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        y = spread_targets(y, y_pred)
+        sample_weight = self._sample_weights(x, y_pred, sample_weight)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def get_metrics_result(self):
+        results = super().get_metrics_result()
+        if len(self.heads) > 1:
+            return results
+        # Keras leaves out the name of a single head; comparing methods wants one name for all.
+        named = {k if k == "loss" else f"central_{k}": value for k, value in results.items()}
+        return {**named, "central_loss": results["loss"]}
+
+    def _sample_weights(self, x, y_pred, sample_weight):
+        present = x.get("present") if self.has_present and isinstance(x, dict) else None
+        return head_sample_weights(sample_weight, y_pred, present, sorted(self.modalities))
+
+    # ---- Keras' verbs, with the data checked first and nothing lost on an error
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        *args,
+        **kwargs,
+    ):
+        if isinstance(validation_data, (tuple, list)):
+            vx, *rest = validation_data
+            validation_data = (self._checked(vx, *rest[:1]), *rest)
+        return self._keep_weights(
+            super().fit,
+            self._checked(x, y),
+            y,
+            batch_size,
+            epochs,
+            verbose,
+            callbacks,
+            validation_split,
+            validation_data,
+            *args,
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        return self._keep_weights(super().evaluate, self._checked(x, y), y, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        return self._keep_weights(super().predict, self._checked(x), *args, **kwargs)
+
+    def zero_grad(self, set_to_none=True):
+        """PyTorch backend only: forgets the gradients of the step before, of every weight.
+
+        Keras itself finds them by the weights' paths, and forgets only one of two that have the
+        same path, as in two backbones of one architecture; the others' gradients would add up
+        from step to step.
+        """
+        for variable in self.trainable_variables:
+            variable.value.grad = None
+
+    def train_on_batch(self, x, y=None, *args, **kwargs):
+        return super().train_on_batch(self._checked(x, y), y, *args, **kwargs)
+
+    def test_on_batch(self, x, y=None, *args, **kwargs):
+        return super().test_on_batch(self._checked(x, y), y, *args, **kwargs)
+
+    def predict_on_batch(self, x):
+        return super().predict_on_batch(self._checked(x))
+
+    def _checked(self, x, y=None):
+        """`x` with the model's keys only, where it is data rather than a data set."""
+        if isinstance(x, dict):
+            x = check_inputs(x, self.modalities)
+            x = {name: x[name] for name in self.input if name in x}
+        elif isinstance(x, (list, tuple)) or hasattr(x, "shape"):
+            check_inputs(x, self.modalities)
+        loss = self._fusion.arguments and self._fusion.arguments["loss"]
+        check_labels(y, loss, {head: t.shape[-1] for head, t in self.output.items()})
+        return x
+
+    def _keep_weights(self, verb, *args, **kwargs):
+        """Runs `verb`; on JAX an exception in it would leave the model without its weights.
+
+        There Keras hands the variables' values from step to step and puts them back at the end,
+        but not if the first step fails (interrupted while it is compiled, say).
+        """
+        if keras.backend.backend() != "jax":
+            return verb(*args, **kwargs)
+        if self._jax_state_synced:
+            self._jax_state = None  # of an earlier train_on_batch: weights may be others now
+        optimizer = getattr(self, "optimizer", None)
+        if optimizer is not None and verb.__name__ == "fit" and not optimizer.built:
+            optimizer.build(self.trainable_variables)
+        variables = [*self.variables, *(optimizer.variables if optimizer is not None else ())]
+        values = [variable._value for variable in variables]
+        try:
+            return verb(*args, **kwargs)
+        except BaseException:
+            self.jax_state_sync()
+            self._jax_state = None
+            for variable, value in zip(variables, values, strict=True):
+                if variable._value is None and value is not None:
+                    variable.assign(value)
+            raise
+
+    # ---- saving
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "fusion_levels": [dict(level) for level in self._fusion.levels],
+            "unimodal_loss_weights": self._fusion.default_weights,
+        }
+
+    def get_compile_config(self):
+        if not self.compiled or self._fusion.arguments is None:
+            return None
+        arguments = {**self._fusion.arguments, "optimizer": self.optimizer}
+        return keras.saving.serialize_keras_object(arguments)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)

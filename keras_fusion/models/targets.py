@@ -1,0 +1,143 @@
+"""Checks of what is fed to a fusion model, and one target spread over its heads."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def check_inputs(x, modalities):
+    """A copy of the dict `x`; an error if a modality is missing or it is no dict."""
+    if not isinstance(x, dict):
+        raise ValueError(
+            f"x: expected a dict keyed by modality, {list(modalities)}. "
+            f"Received: {type(x).__name__}"
+        )
+    missing = [name for name in modalities if name not in x]
+    if missing:
+        raise ValueError(
+            f"x: expected the modalities {list(modalities)}. "
+            f"Received: {sorted(map(str, x))}, without {missing}"
+        )
+    return dict(x)
+
+
+def count_samples(x):
+    """Number of samples in a dict of inputs."""
+    if not isinstance(x, dict) or not x:
+        raise ValueError(f"x: expected a dict keyed by modality. Received: {type(x).__name__}")
+    return len(next(iter(x.values())))
+
+
+def check_labels(y, loss, widths):
+    """An error if labels in arrays are no class indices of the heads they are meant for.
+
+    Args:
+        y: What was passed to fit or evaluate; only arrays and dicts of arrays are looked at.
+        loss: What was passed to compile.
+        widths: Dict `{head: number of classes}`.
+    """
+    if y is None or loss is None:
+        return
+    targets = y if isinstance(y, dict) else {"central": y}
+    for head, labels in targets.items():
+        head_loss = loss.get(head) if isinstance(loss, dict) else loss
+        if head not in widths or not _is_sparse(head_loss) or not isinstance(labels, np.ndarray):
+            continue
+        if labels.size == 0 or labels.dtype.kind not in "iuf":
+            continue
+        low, high = labels.min(), labels.max()
+        if not (low >= 0 and high < widths[head]):
+            raise ValueError(
+                f"y: expected class indices from 0 to {widths[head] - 1} for head {head!r}. "
+                f"Received: values from {low} to {high}"
+            )
+
+
+def _is_sparse(loss):
+    name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
+    return "sparse_categorical" in str(name) or name == "SparseCategoricalCrossentropy"
+
+
+def per_head(value, heads, label, copy_objects=False):
+    """`{head: value}` for every head, from one value for all of them or a dict for some.
+
+    Args:
+        value: None, a single thing, a list (of metrics), or a dict keyed by head.
+        heads: Names of the heads.
+        label: Name of the argument, for errors.
+        copy_objects: Whether metric objects are copied, one for each head, and single metrics
+            put into lists: Keras would share one object and mix the heads' values.
+    """
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        unknown = [head for head in value if head not in heads]
+        if unknown:
+            raise ValueError(f"{label}: expected the heads {heads}. Received: {list(value)}")
+        spread = {head: value.get(head) for head in heads}
+    elif isinstance(value, (list, tuple)) and not copy_objects:
+        raise ValueError(
+            f"{label}: expected one for all heads or a dict keyed by {heads}. Received: {value!r}"
+        )
+    else:
+        spread = {head: value for head in heads}
+    if not copy_objects:
+        return spread
+    return {head: _metrics(metrics) for head, metrics in spread.items()}
+
+
+def _metrics(metrics):
+    if metrics is None:
+        return None
+    metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+    return [
+        type(m).from_config(m.get_config()) if isinstance(m, keras.metrics.Metric) else m
+        for m in metrics
+    ]
+
+
+def spread_targets(y, y_pred):
+    """`{head: y}` for every head: a plain `y` serves all of them."""
+    if y is None or not isinstance(y_pred, dict):
+        return y
+    if not isinstance(y, dict):
+        return {head: y for head in y_pred}
+    missing = [head for head in y_pred if head not in y]
+    if missing:
+        raise ValueError(
+            f"y: expected one array, or a dict with the heads {sorted(y_pred)}. "
+            f"Received: {sorted(y)}, without {missing}"
+        )
+    return {head: y[head] for head in y_pred}
+
+
+def head_sample_weights(sample_weight, y_pred, present, columns):
+    """Sample weights per head: those given, times whether the head's modality is present.
+
+    Args:
+        sample_weight: None, one array for all heads, or a dict `{head: array}`.
+        y_pred: Dict `{head: prediction}`.
+        present: `(batch, modalities)` or None.
+        columns: The modality of each of its columns.
+    """
+    if not isinstance(y_pred, dict) or (sample_weight is None and present is None):
+        return sample_weight
+    if isinstance(sample_weight, dict):
+        unknown = [head for head in sample_weight if head not in y_pred]
+        if unknown:
+            raise ValueError(
+                f"sample_weight: expected the heads {sorted(y_pred)}. Received: {sorted(unknown)}"
+            )
+        weights = {head: sample_weight.get(head) for head in y_pred}
+    else:
+        weights = {head: sample_weight for head in y_pred}
+    if present is not None:
+        present = ops.cast(present, "float32")
+        for k, modality in enumerate(columns):
+            if modality in weights:
+                here, given = present[:, k], weights[modality]
+                weights[modality] = here if given is None else here * ops.cast(given, "float32")
+    if any(weight is None for weight in weights.values()):
+        count = next(ops.shape(t)[0] for t in y_pred.values())
+        weights = {h: ops.ones((count,)) if w is None else w for h, w in weights.items()}
+    return weights

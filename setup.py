@@ -1,0 +1,67 @@
+"""Metadata of keras_fusion; the settings of the tools are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+
+def read(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+# Read as text: importing the package here would need Keras before it is installed.
+VERSION = re.search(r'^__version__ = "(.+)"$', read("keras_fusion/__init__.py"), re.M).group(1)
+
+EXTRAS = {
+    "plot": ["matplotlib>=3.9"],
+    "examples": ["matplotlib>=3.9", "rich", "scikit-learn"],
+    # KerasTuner imports six without declaring it, tensorboard in every search on TensorFlow, and
+    # scikit-learn and scipy in Bayesian optimisation.
+    "tune": ["keras-tuner>=1.4.7", "scikit-learn", "scipy", "six", "tensorboard"],
+    "audio": ["soundfile"],
+    # The last release of tensorflow-io is compiled against TensorFlow 2.16.
+    "tfio": [
+        "tensorflow-io==0.37.1; python_version < '3.13'",
+        "tensorflow==2.16.*; python_version < '3.13'",
+    ],
+    # onnx 1.19.0 does not say that it needs a newer ml_dtypes than TensorFlow 2.16 allows.
+    "onnx": ["onnx!=1.19.0", "onnxruntime", "tf2onnx"],
+    "litert": ["ai-edge-litert"],
+    "jax": ["jax"],
+    "torch": ["torch"],
+}
+# Everything that the tests use on the newest TensorFlow, so that `pip install -e ".[test]"` skips
+# nothing but the other backends and tensorflow-io.
+TESTED = ("plot", "examples", "tune", "audio", "onnx", "litert")
+EXTRAS["test"] = sorted({"pytest>=8", "pytest-xdist"}.union(*(EXTRAS[name] for name in TESTED)))
+EXTRAS["dev"] = [*EXTRAS["test"], "ruff"]
+
+setup(
+    name="keras_fusion",
+    version=VERSION,
+    description="Multimodal fusion for Keras 3: several models, one per modality, made into one.",
+    long_description=read("README.md"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords="keras multimodal fusion centralnet tensorflow jax pytorch",
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    packages=find_packages(include=["keras_fusion", "keras_fusion.*"]),
+    python_requires=">=3.11,<3.14",
+    # TensorFlow stays an open range: the extra `tfio` narrows it. Where only JAX or PyTorch is
+    # wanted: pip install "keras>=3.12" numpy jax, then pip install --no-deps keras_fusion.
+    install_requires=["keras>=3.12", "numpy", "tensorflow>=2.16"],
+    extras_require=EXTRAS,
+)

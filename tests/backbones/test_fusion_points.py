@@ -1,0 +1,436 @@
+"""Where fusion points are found: networks of many kinds, each with the table that is expected."""
+
+import keras
+import numpy as np
+import pytest
+from helpers.tiny import map_net, vector_net, without_weights
+from keras import Sequential, layers
+
+from keras_fusion.backbones import FusionPoint, fusion_points, lenet5
+from keras_fusion.backbones.fusion_points import point_at, shape_name
+
+
+@pytest.fixture(autouse=True)
+def graphs_only():
+    with without_weights():
+        yield
+
+
+def lenet():
+    return lenet5()
+
+
+def vgg_like():
+    """A headless block network, as those of keras.applications without their top."""
+    inputs = x = keras.Input((16, 16, 3))
+    for i, filters in enumerate((2, 3), start=1):
+        for j in (1, 2):
+            x = layers.Conv2D(filters, 3, padding="same", name=f"block{i}_conv{j}")(x)
+        x = layers.MaxPooling2D(2, name=f"block{i}_pool")(x)
+    return keras.Model(inputs, x, name="vgg")
+
+
+def sequential():
+    return Sequential(
+        [
+            keras.Input((12, 12, 1), name="picture"),
+            layers.Conv2D(2, 3, strides=2, padding="same", name="first"),
+            layers.ReLU(name="first_relu"),
+            layers.Conv2D(4, 3, strides=2, padding="same", name="second"),
+            layers.GlobalMaxPooling2D(name="top"),
+            layers.Dense(5, name="hidden"),
+            layers.ReLU(name="hidden_relu"),
+            layers.Dense(2, activation="softmax", name="out"),
+        ]
+    )
+
+
+def nested():
+    return Sequential(
+        [
+            keras.Input((16, 16, 3), name="picture"),
+            layers.Rescaling(1 / 255, name="scale"),
+            vgg_like(),
+            layers.GlobalAveragePooling2D(name="mean"),
+            layers.Dense(6, activation="relu", name="hidden"),
+            layers.Dense(3, activation="softmax", name="out"),
+        ]
+    )
+
+
+def nested_twice():
+    inner = Sequential([keras.Input((16, 16, 3)), vgg_like()], name="inner")
+    inputs = keras.Input((16, 16, 3), name="picture")
+    x = layers.GlobalAveragePooling2D(name="mean")(inner(inputs))
+    return keras.Model(inputs, layers.Dense(1, activation="sigmoid", name="out")(x))
+
+
+def separate_activation(last):
+    def build():
+        x = inputs = keras.Input((5,), name="vector")
+        x = layers.Dense(4, name="hidden")(x)
+        x = layers.Activation("relu", name="hidden_relu")(x)
+        x = layers.Dense(3, name="logits")(x)
+        return keras.Model(inputs, last(x))
+
+    return build
+
+
+def residual():
+    inputs = x = keras.Input((8, 8, 1), name="picture")
+    x = layers.Conv2D(2, 3, padding="same", name="stem")(x)
+    for i, (filters, strides) in enumerate([(2, 1), (4, 2)]):
+        short = x
+        if strides > 1:
+            short = layers.Conv2D(filters, 1, strides=strides, name=f"short{i}")(x)
+        x = layers.Conv2D(filters, 3, strides=strides, padding="same", name=f"conv{i}a")(x)
+        x = layers.ReLU(name=f"relu{i}")(x)
+        x = layers.Conv2D(filters, 3, padding="same", name=f"conv{i}b")(x)
+        x = layers.Add(name=f"add{i}")([x, short])
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    return keras.Model(inputs, layers.Dense(3, activation="softmax", name="out")(x))
+
+
+def recurrent():
+    return Sequential(
+        [
+            keras.Input((9, 4), name="series"),
+            layers.LSTM(5, return_sequences=True, name="lower"),
+            layers.Bidirectional(layers.GRU(3), name="upper"),
+            layers.Dense(2, activation="softmax", name="out"),
+        ]
+    )
+
+
+def waves():
+    return Sequential(
+        [
+            keras.Input((16, 2), name="wave"),
+            layers.Conv1D(3, 3, padding="same", name="conv1"),
+            layers.AveragePooling1D(2, name="pool1"),
+            layers.Conv1D(4, 3, strides=2, padding="same", name="conv2"),
+            layers.GlobalAveragePooling1D(name="mean"),
+            layers.Dense(2, activation="softmax", name="out"),
+        ]
+    )
+
+
+def text():
+    return Sequential(
+        [
+            keras.Input((8,), dtype="int32", name="words"),
+            layers.Embedding(20, 4, name="embedding"),
+            layers.GlobalAveragePooling1D(name="mean"),
+            layers.Dense(3, activation="relu", name="hidden"),
+            layers.Dense(2, activation="softmax", name="out"),
+        ]
+    )
+
+
+def padded():
+    """The zeros and the strided convolution of ResNet's stem, and a rim cut off by "valid"."""
+    return Sequential(
+        [
+            keras.Input((9, 9, 1), name="picture"),
+            layers.Conv2D(2, 3, name="valid"),
+            layers.ZeroPadding2D(1, name="zeros"),
+            layers.Conv2D(3, 3, strides=2, name="strided"),
+            layers.Flatten(name="flat"),
+            layers.Dense(2, activation="softmax", name="out"),
+        ]
+    )
+
+
+def normalized_input():
+    return Sequential(
+        [
+            keras.Input((4,), name="vector"),
+            layers.Normalization(mean=0.0, variance=1.0, name="standard"),
+            layers.Dense(3, activation="relu", name="hidden"),
+            layers.BatchNormalization(name="norm"),
+            layers.Dense(2, activation="sigmoid", name="out"),
+        ]
+    )
+
+
+STAGE, PREDICTION = "stage", "prediction"
+# Of each network: its head, and the points without the input, as (path, shape, role).
+TABLE = [
+    (
+        lenet,
+        "softmax",
+        [
+            ("conv1_pool", (14, 14, 32), STAGE),
+            ("conv2_pool", (7, 7, 64), STAGE),
+            ("dense_dropout", (1024,), STAGE),
+            ("prediction", (10,), PREDICTION),
+        ],
+    ),
+    (
+        vgg_like,
+        None,
+        [("block1_pool", (8, 8, 2), STAGE), ("block2_pool", (4, 4, 3), "features")],
+    ),
+    (
+        sequential,
+        "softmax",
+        [
+            ("first_relu", (6, 6, 2), STAGE),
+            ("second", (3, 3, 4), STAGE),
+            ("hidden_relu", (5,), STAGE),
+            ("out", (2,), PREDICTION),
+        ],
+    ),
+    (
+        nested,
+        "softmax",
+        [
+            ("vgg/block1_pool", (8, 8, 2), STAGE),
+            ("vgg/block2_pool", (4, 4, 3), STAGE),
+            ("hidden", (6,), STAGE),
+            ("out", (3,), PREDICTION),
+        ],
+    ),
+    (
+        nested_twice,
+        "sigmoid",
+        [
+            ("inner/vgg/block1_pool", (8, 8, 2), STAGE),
+            ("inner/vgg/block2_pool", (4, 4, 3), STAGE),
+            ("out", (1,), PREDICTION),
+        ],
+    ),
+    *(
+        (
+            separate_activation(last),
+            head,
+            [("hidden_relu", (4,), STAGE), (name, (3,), PREDICTION)],
+        )
+        for last, head, name in [
+            (layers.Softmax(name="soft"), "softmax", "soft"),
+            (layers.Activation("softmax", name="act"), "softmax", "act"),
+            (layers.Activation("sigmoid", name="sig"), "sigmoid", "sig"),
+        ]
+    ),
+    (
+        separate_activation(layers.ReLU(name="relu")),
+        None,
+        [("hidden_relu", (4,), STAGE), ("relu", (3,), "features")],
+    ),
+    (
+        separate_activation(layers.Dense(2, name="line")),
+        "linear",
+        [("hidden_relu", (4,), STAGE), ("logits", (3,), STAGE), ("line", (2,), "features")],
+    ),
+    (
+        residual,
+        "softmax",
+        [
+            ("add0", (8, 8, 2), STAGE),
+            ("add1", (4, 4, 4), STAGE),
+            ("out", (3,), PREDICTION),
+        ],
+    ),
+    (
+        recurrent,
+        "softmax",
+        [
+            ("lower", (9, 5), STAGE),
+            ("upper", (6,), STAGE),
+            ("out", (2,), PREDICTION),
+        ],
+    ),
+    (
+        waves,
+        "softmax",
+        [
+            ("pool1", (8, 3), STAGE),
+            ("conv2", (4, 4), STAGE),
+            ("out", (2,), PREDICTION),
+        ],
+    ),
+    (
+        text,
+        "softmax",
+        [
+            ("embedding", (8, 4), STAGE),
+            ("hidden", (3,), STAGE),
+            ("out", (2,), PREDICTION),
+        ],
+    ),
+    (
+        padded,
+        "softmax",
+        [
+            ("valid", (7, 7, 2), STAGE),
+            ("strided", (4, 4, 3), STAGE),
+            ("out", (2,), PREDICTION),
+        ],
+    ),
+    (
+        normalized_input,
+        "sigmoid",
+        [("norm", (3,), STAGE), ("out", (2,), PREDICTION)],
+    ),
+    (
+        lambda: keras.Model(
+            n := keras.Input((4,)), layers.Dense(2, activation="softmax", name="o")(n)
+        ),
+        "softmax",
+        [("o", (2,), PREDICTION)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("build", "head", "expected"), TABLE)
+def test_points(build, head, expected):
+    model, again = build(), build()
+    points = fusion_points(model)
+    assert points.head == head
+    assert [(p.path, p.shape, p.role) for p in points[1:]] == expected
+    assert points[0].role == "input" and points[0].shape == tuple(model.inputs[0].shape[1:])
+    assert [p.stage for p in points] == list(range(len(points)))
+    assert points == fusion_points(model), "the second look finds the same"
+    assert [p.shape for p in points] == [p.shape for p in fusion_points(again)]
+
+
+def test_headless_network_under_pooling_ends_in_an_output():
+    headless = vgg_like()
+    model = keras.Model(headless.input, layers.GlobalAveragePooling2D()(headless.output))
+    assert [point.role for point in fusion_points(model)] == ["input", STAGE, STAGE, "output"]
+
+
+def test_layers_called_twice_are_no_points():
+    shared = layers.Dense(4, activation="tanh", name="shared")
+    inputs = keras.Input((4,))
+    x = layers.Dense(4, activation="tanh", name="single")(shared(shared(inputs)))
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax", name="out")(x))
+    assert [point.path for point in fusion_points(model)[1:]] == ["single", "out"]
+
+
+def reached_without(model, path):
+    """Whether the output can be computed when the tensor of layer `path` is not to be had.
+
+    Goes backwards from the output along Keras' own record of who made what.
+    """
+    stack, seen = list(model.outputs), set()
+    while stack:
+        tensor = stack.pop()
+        operation, node = tensor._keras_history.operation, tensor._keras_history.node_index
+        if operation.name == path or id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if tensor is model.inputs[0]:
+            return True
+        stack += operation._inbound_nodes[node].input_tensors
+    return False
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_point_lies_beside_a_path(seed):
+    """Random networks full of skip connections: every path to the output crosses every point."""
+    rng = np.random.default_rng(seed)
+    inputs = keras.Input((4, 4, 2))
+    tensors = [layers.Conv2D(2, 3, padding="same", name="start")(inputs)]
+    for i in range(12):
+        x = layers.Conv2D(2, 3, padding="same", name=f"conv{i}")(tensors[-1])
+        if rng.random() < 0.5:
+            x = layers.Add(name=f"add{i}")([x, tensors[rng.integers(max(0, i - 3), i + 1)]])
+        if rng.random() < 0.25:
+            x = layers.Conv2D(2, 3, padding="same", strides=1, name=f"more{i}")(x)
+            x = layers.UpSampling2D(2, name=f"up{i}")(x)
+            x = layers.MaxPooling2D(2, name=f"pool{i}")(x)
+        tensors.append(x)
+    x = layers.GlobalAveragePooling2D()(tensors[-1])
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax")(x))
+    points = fusion_points(model)
+    assert not any(reached_without(model, point.path) for point in points[1:])
+    beside = [layer.name for layer in model.layers if reached_without(model, layer.name)]
+    assert beside, "the network has layers that can be gone around"
+
+
+def test_printed_table():
+    table = str(fusion_points(nested())).splitlines()
+    assert table == [
+        "stage  layer            shape    role",
+        "0      picture          16x16x3  input",
+        "1      vgg/block1_pool  8x8x2    stage",
+        "2      vgg/block2_pool  4x4x3    stage",
+        "3      hidden           6        stage",
+        "4      out              3        prediction",
+    ]
+    assert shape_name((None, 4)) == "?x4"
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("vgg/block1_pool", "vgg/block1_pool"),
+        ("block1_conv2", "vgg/block1_conv2"),  # not a point by itself, but a layer
+        ("hidden", "hidden"),
+    ],
+)
+def test_point_at(path, found):
+    model = nested()
+    _, point = point_at(model, path)
+    assert isinstance(point, FusionPoint) and point.path == found
+
+
+def test_positions_are_in_the_order_of_the_network():
+    model = nested()
+    paths = ["scale", "vgg/block1_conv1", "vgg/block1_pool", "vgg/block2_pool", "mean", "hidden"]
+    positions = [point_at(model, path)[0] for path in paths]
+    assert positions == sorted(positions)
+
+
+def two_inputs():
+    a, b = keras.Input((2,), name="left"), keras.Input((2,), name="right")
+    return keras.Model([a, b], layers.Add()([a, b]), name="twofold")
+
+
+class Subclassed(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+def ambiguous():
+    inputs = keras.Input((4,))
+    x = vector_net("one", features=4)(inputs)
+    x = vector_net("two", features=CLASSES_OF_ONE)(x)
+    return keras.Model(inputs, x, name="both")
+
+
+CLASSES_OF_ONE = 3
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: fusion_points(5), TypeError, "expected a keras.Model. Received: int"),
+        (lambda: fusion_points(layers.Dense(2)), TypeError, "Received: Dense"),
+        (
+            lambda: fusion_points(Sequential([layers.Dense(2)], name="bare")),
+            ValueError,
+            '"bare": .*keras.Input.*Received: a Sequential',
+        ),
+        (
+            lambda: fusion_points(Subclassed(name="sub")),
+            ValueError,
+            '"sub".*Received: a Subclassed',
+        ),
+        (lambda: fusion_points(two_inputs()), ValueError, '"twofold".*Received: 2 inputs and 1'),
+        (
+            lambda: point_at(map_net(), "nowhere"),
+            ValueError,
+            'layer called once.*such as .*pool0.*Received: "nowhere" \\(no layer',
+        ),
+        (
+            lambda: point_at(ambiguous(), "dense0"),
+            ValueError,
+            'Received: "dense0" \\(2 calls of that layer\\)',
+        ),
+    ],
+)
+def test_errors(call, error, match):
+    with pytest.raises(error, match=match):
+        call()

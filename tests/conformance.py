@@ -1,0 +1,486 @@
+"""The contract every layer keeps: one row of CASES each, driven by layers/test_conformance.py.
+
+A new layer needs a row here. Saved models depend on the names, shapes and dtypes of its weights,
+so these are kept in golden/layers.json, which is written anew from the root of the checkout by
+
+    python -m tests.conformance --write
+
+after a row is added, and else only where older saved models are meant to break.
+"""
+
+import argparse
+import dataclasses
+import inspect
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_fusion import layers
+
+GOLDEN = Path(__file__).parent / "golden" / "layers.json"
+_rng = np.random.default_rng(0)
+_START = _rng.bit_generator.state
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One row: a layer, how to make and call it, and what comes out.
+
+    Args:
+        layer: The class, registered for saving.
+        label: What tells this row from the layer's others.
+        init: Arguments of the class, a seed among them where it draws.
+        inputs: Positional call arguments: arrays, or lists or dicts of arrays, batch axis first.
+        keywords: Call arguments by name: the same, or plain values such as True.
+        output_shape: One tuple, or a list of them for a layer with several outputs.
+        output_dtype: Where it is not the layer's compute dtype.
+        training_differs: Whether `training=True` draws at random.
+        partly_still: Names of weights of which some entries get no gradient, rightly so: rows of
+            an embedding that nobody looked up, say.
+    """
+
+    layer: type
+    label: str
+    init: dict
+    inputs: tuple
+    output_shape: tuple | list
+    keywords: dict = dataclasses.field(default_factory=dict)
+    output_dtype: str | None = None
+    training_differs: bool = False
+    partly_still: tuple = ()
+
+    def __post_init__(self):
+        # Every row draws from the start: its arrays do not depend on the rows above it.
+        _rng.bit_generator.state = _START
+
+    def __str__(self):
+        return f"{self.layer.__name__}-{self.label}".replace(" ", "_")
+
+
+def floats(*shape):
+    return _rng.normal(size=shape).astype("float32")
+
+
+def integers(high, *shape, dtype="int32"):
+    return _rng.integers(high, size=shape).astype(dtype)
+
+
+def probabilities(*shape):
+    return _rng.dirichlet(np.ones(shape[-1]), size=shape[:-1]).astype("float32")
+
+
+PRESENT = np.array([[True, False, True], [False, False, True], [True, True, True]])
+
+CASES = [
+    Case(layers.AverageAxes, "video to map", {"axes": [1]}, (floats(3, 4, 5, 6, 2),), (3, 5, 6, 2)),
+    Case(
+        layers.AverageAxes,
+        "integer video to sequence",
+        {"axes": (3, 2)},
+        (integers(256, 3, 4, 5, 6, 2, dtype="uint8"),),
+        (3, 4, 2),
+    ),
+    Case(layers.CentralFusion, "first level", {}, ([floats(3, 4), floats(3, 4)],), (3, 4)),
+    Case(
+        layers.CentralFusion,
+        "maps with central by equation 1",
+        {"modality_scale": False},
+        ([floats(3, 5, 6, 2), floats(3, 5, 6, 2)], floats(3, 5, 6, 2)),
+        (3, 5, 6, 2),
+    ),
+    Case(
+        layers.CentralFusion,
+        "three sequences with central and present",
+        {"modality_scale": True},
+        ([floats(3, 5, 2), floats(3, 5, 2), floats(3, 5, 2)],),
+        (3, 5, 2),
+        keywords={"central": floats(3, 5, 2), "present": PRESENT},
+    ),
+    Case(
+        layers.CentralFusion,
+        "integer images",
+        {},
+        ([integers(9, 3, 4, 4, 1, dtype="uint8"), integers(9, 3, 4, 4, 1)],),
+        (3, 4, 4, 1),
+    ),
+    Case(
+        layers.CrossConnection1D2D,
+        "vector to maps",
+        # To several channels PyTorch has no float16 gradient on a CPU.
+        {"target_shape": (4, 3, 1), "kernel_size": 2},
+        (floats(3, 5),),
+        (3, 4, 3, 1),
+        partly_still=("dense_prelu/alpha", "deconv_prelu/alpha"),
+    ),
+    Case(
+        layers.CrossConnection2D1D,
+        "maps to vector",
+        {"units": 4, "filters": 2},
+        (floats(3, 4, 3, 2),),
+        (3, 4),
+        partly_still=("conv_prelu/alpha", "dense_prelu/alpha"),
+    ),
+    Case(
+        layers.CrossConnection2D1D,
+        "residual",
+        {"units": 4, "pool_size": 2, "strides": (2, 1)},
+        (floats(3, 4, 3, 2),),
+        (3, 4),
+        partly_still=("dense_prelu/alpha",),
+    ),
+    Case(
+        layers.ElementwiseFusion,
+        "difference of three maps with present",
+        {"operation": "subtract"},
+        ([floats(3, 5, 6, 2), floats(3, 5, 6, 2), floats(3, 5, 6, 2)],),
+        (3, 5, 6, 2),
+        keywords={"present": PRESENT},
+    ),
+    Case(
+        layers.ElementwiseFusion,
+        "vectors of two widths",
+        {"operation": "concat"},
+        ([floats(3, 4), floats(3, 2)],),
+        (3, 6),
+    ),
+    Case(
+        layers.GatedMultimodalUnit,
+        "two vectors of different widths",
+        {"units": 4},
+        ([floats(3, 5), floats(3, 2)],),
+        (3, 4),
+    ),
+    Case(
+        layers.GatedMultimodalUnit,
+        "three projections with bias and present",
+        {"units": 4, "gate_on": "projections", "use_bias": True},
+        ([floats(3, 5), floats(3, 2), floats(3, 3)],),
+        (3, 4),
+        keywords={"present": PRESENT},
+    ),
+    Case(
+        layers.GatedMultimodalUnit,
+        "integer vectors",
+        {"units": 3, "gate_on": "projections"},
+        ([1 + integers(3, 3, 4, dtype="uint8"), 1 + integers(3, 3, 2)],),
+        (3, 3),
+    ),
+    Case(
+        layers.Maxout,
+        "vector",
+        {"units": 4, "pieces": 3},
+        (floats(3, 5),),
+        (3, 4),
+        partly_still=("kernel", "bias"),
+    ),
+    Case(
+        layers.Maxout,
+        "integer map without bias",
+        {"units": 2, "use_bias": False},
+        (integers(9, 3, 5, 6, 1),),
+        (3, 5, 6, 2),
+        partly_still=("kernel",),
+    ),
+    Case(
+        layers.ModalityGate,
+        "two vectors of different widths",
+        {},
+        ([floats(3, 5), floats(3, 2)],),
+        (3, 7),
+    ),
+    Case(
+        layers.ModalityGate,
+        "three integer and float vectors with present",
+        {},
+        ([integers(3, 3, 2, dtype="uint8"), floats(3, 4), floats(3, 3)],),
+        (3, 9),
+        keywords={"present": PRESENT},
+    ),
+    Case(layers.ModalityMask, "map", {"index": 1}, (floats(3, 5, 6, 2), PRESENT), (3, 5, 6, 2)),
+    Case(
+        layers.ModalityMask,
+        "integer tokens by name",
+        {"index": 0},
+        (integers(9, 3, 7),),
+        (3, 7),
+        keywords={"present": PRESENT.astype("float32")},
+        output_dtype="int32",
+    ),
+    Case(
+        layers.ModDrop,
+        "maps and vectors",
+        {"rate": 0.5, "seed": 1},
+        ([floats(3, 5, 6, 2), floats(3, 4)],),
+        [(3, 5, 6, 2), (3, 4)],
+        training_differs=True,
+    ),
+    Case(
+        layers.ModDrop,
+        "three with present and rescaling",
+        {"rate": [0.4, 0.5, 0.6], "rescale": True, "seed": 1},
+        ([floats(3, 4), floats(3, 4), floats(3, 4)],),
+        [(3, 4), (3, 4), (3, 4)],
+        keywords={"present": PRESENT},
+        training_differs=True,
+    ),
+    Case(layers.NormalizeProbabilities, "softmax", {}, (floats(3, 4),), (3, 4)),
+    Case(
+        layers.NormalizeProbabilities,
+        "sigmoid per step",
+        {"activation": "sigmoid"},
+        (floats(3, 5, 4),),
+        (3, 5, 4),
+    ),
+    Case(layers.PadFeatures, "vector", {"units": 7}, (floats(3, 4),), (3, 7)),
+    Case(
+        layers.PadFeatures,
+        "integer map",
+        {"units": 3},
+        (integers(256, 3, 5, 6, 1, dtype="uint8"),),
+        (3, 5, 6, 3),
+        output_dtype="uint8",
+    ),
+    Case(
+        layers.ResidualGating,
+        "map with a vector and a map and present",
+        {"units": 4, "kernel_size": 2},
+        ([floats(3, 5, 6, 2), floats(3, 4), floats(3, 5, 6, 1)],),
+        (3, 5, 6, 2),
+        keywords={"present": PRESENT},
+        partly_still=("gate_hidden/kernel", "residual_hidden/kernel"),
+    ),
+    Case(
+        layers.ResidualGating,
+        "integer vectors",
+        {},
+        ([1 + integers(3, 3, 4, dtype="uint8"), 1 + integers(3, 3, 2)],),
+        (3, 4),
+        # Of relu units that are dark for all three samples.
+        partly_still=(
+            "gate_hidden/kernel",
+            "gate_hidden/bias",
+            "gate/kernel",
+            "residual_hidden/kernel",
+            "residual_hidden/bias",
+            "residual/kernel",
+        ),
+    ),
+    Case(layers.ProbabilitiesToLogits, "softmax", {}, (probabilities(3, 4),), (3, 4)),
+    Case(
+        layers.ProbabilitiesToLogits,
+        "sigmoid per step",
+        {"activation": "sigmoid"},
+        (probabilities(3, 5, 4),),
+        (3, 5, 4),
+    ),
+    Case(
+        layers.ScoreRule,
+        "product with priors and present",
+        {"rule": "product", "priors": [0.1, 0.2, 0.3, 0.4]},
+        ([probabilities(3, 4), probabilities(3, 4), probabilities(3, 4)],),
+        (3, 4),
+        keywords={"present": PRESENT},
+    ),
+    Case(
+        layers.ScoreRule,
+        "mean per step with central",
+        {},
+        ([probabilities(3, 5, 4), probabilities(3, 5, 4)], probabilities(3, 5, 4)),
+        (3, 5, 4),
+    ),
+    Case(
+        layers.WeightedMean,
+        "three with present",
+        {"activation": "softmax"},
+        ([probabilities(3, 4), probabilities(3, 4), probabilities(3, 4)],),
+        (3, 4),
+        keywords={"present": PRESENT},
+    ),
+    Case(
+        layers.WeightedMean,
+        "sequences with central",
+        {},
+        ([floats(3, 5, 2), floats(3, 5, 2)], floats(3, 5, 2)),
+        (3, 5, 2),
+    ),
+]
+
+
+def on_arrays(function, structure):
+    """`structure` with `function` of every array in place of it."""
+    return keras.tree.map_structure(
+        lambda leaf: function(leaf) if isinstance(leaf, np.ndarray) else leaf, structure
+    )
+
+
+def make(case, dtype="float32"):
+    return case.layer(**case.init, dtype=dtype, name="layer")
+
+
+def make_distinct(case, dtype="float32"):
+    """The layer, built, with different values in all its weights, the same at every call."""
+    layer = make(case, dtype)
+    layer(*case.inputs, **case.keywords)
+    rng = np.random.default_rng(1)
+    for weight in layer.weights:
+        if keras.backend.is_float_dtype(weight.dtype):
+            # A moving variance must not be negative.
+            weight.assign(rng.uniform(-1 if weight.trainable else 0.1, 1, weight.shape))
+    return layer
+
+
+def to_numpy(outputs):
+    """Float arrays as float32: NumPy has no bfloat16."""
+
+    def convert(tensor):
+        tensor = ops.convert_to_tensor(tensor)
+        if keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)):
+            tensor = ops.cast(tensor, "float32")
+        return ops.convert_to_numpy(tensor)
+
+    return keras.tree.map_structure(convert, outputs)
+
+
+def output_of(layer, case, **options):
+    return to_numpy(layer(*case.inputs, **case.keywords, **options))
+
+
+@keras.saving.register_keras_serializable(package="keras_fusion_tests")
+def head_kernel(shape, dtype=None):
+    """By NumPy: JAX compiles its own random numbers for every new shape, half a second each."""
+    return ops.convert_to_tensor(np.random.default_rng(4).normal(size=shape), dtype=dtype)
+
+
+def network(case, layer):
+    """A functional model: inputs, the layer, and a Dense layer over all that comes out."""
+    inputs, keywords = on_arrays(
+        lambda array: keras.Input(array.shape[1:], dtype=array.dtype.name),
+        (case.inputs, case.keywords),
+    )
+    columns = [
+        # Rescaling turns integers into floats.
+        keras.layers.Flatten()(keras.layers.Rescaling(1.0)(output))
+        for output in keras.tree.flatten(layer(*inputs, **keywords))
+    ]
+    x = keras.layers.Concatenate()(columns) if len(columns) > 1 else columns[0]
+    flat = [t for t in keras.tree.flatten((inputs, keywords)) if isinstance(t, keras.KerasTensor)]
+    head = keras.layers.Dense(2, kernel_initializer=head_kernel, name="head")
+    return keras.Model(flat, head(x))
+
+
+def arrays_of(case):
+    """The inputs of `network`, in its order."""
+    leaves = keras.tree.flatten((case.inputs, case.keywords))
+    return [leaf for leaf in leaves if isinstance(leaf, np.ndarray)]
+
+
+def gradients(layer, *inputs, **keywords):
+    """Gradients of a sum of all outputs, each entry with a factor of its own.
+
+    Returns:
+        By trainable weights, in their order, and by all float arrays of the call, in theirs.
+        Each is an array, or None where nothing arrives (on JAX, which does not tell: zeros).
+    """
+    backend = keras.backend.backend()
+    call = (inputs, keywords)
+    flat = on_arrays(ops.convert_to_tensor, keras.tree.flatten(call))
+    places = [
+        place
+        for place, leaf in enumerate(keras.tree.flatten(call))
+        if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f"
+    ]
+
+    def total(outputs):
+        rng = np.random.default_rng(2)
+        return sum(
+            ops.sum(
+                ops.cast(output, "float32") * ops.cast(rng.normal(size=output.shape), "float32")
+            )
+            for output in keras.tree.flatten(outputs)
+        )
+
+    def arguments(tensors):
+        leaves = list(flat)
+        for place, tensor in zip(places, tensors, strict=True):
+            leaves[place] = tensor
+        return keras.tree.pack_sequence_as(call, leaves)
+
+    tensors = [flat[place] for place in places]
+    if not layer.built:
+        layer(*inputs, **keywords)
+    weights = [weight.value for weight in layer.trainable_variables]
+    if backend == "jax":
+        import jax
+
+        def loss(weights, tensors):
+            positional, named = arguments(tensors)
+            outputs, _ = layer.stateless_call(
+                weights,
+                [v.value for v in layer.non_trainable_variables],
+                *positional,
+                **named,
+            )
+            return total(outputs)
+
+        by_weights, by_tensors = jax.jit(jax.grad(loss, argnums=(0, 1)))(weights, tensors)
+        found = [*by_weights, *by_tensors]
+    elif backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            positional, named = arguments(tensors)
+            loss = total(layer(*positional, **named))
+        found = tape.gradient(loss, [*weights, *tensors])
+    else:
+        import torch
+
+        tensors = [tensor.requires_grad_() for tensor in tensors]
+        positional, named = arguments(tensors)
+        loss = total(layer(*positional, **named))
+        found = [None] * len([*weights, *tensors])
+        if loss.requires_grad:
+            found = torch.autograd.grad(loss, [*weights, *tensors], allow_unused=True)
+    found = [None if g is None else to_numpy(g) for g in found]
+    return found[: len(weights)], found[len(weights) :]
+
+
+def golden_entry(case):
+    """What saved files rely on: the registered name, the arguments, the weights."""
+    layer = make(case)
+    layer(*case.inputs, **case.keywords)
+    arguments = set(inspect.signature(case.layer.__init__).parameters) - {"self", "kwargs"}
+    return {
+        "registered_name": keras.saving.get_registered_name(case.layer),
+        "arguments": sorted(arguments),
+        "weights": [
+            f"{weight.path.removeprefix('layer/')} {tuple(weight.shape)} {weight.dtype}"
+            + ("" if weight.trainable else " not trainable")
+            for weight in layer.weights
+        ],
+    }
+
+
+def golden_text():
+    """JSON with one row a line."""
+    rows = [f"  {json.dumps(str(case))}: {json.dumps(golden_entry(case))}" for case in CASES]
+    return "{\n" + ",\n".join(rows) + "\n}\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Prints what golden/layers.json would hold.")
+    parser.add_argument("--write", action="store_true", help="write it to that file instead")
+    if parser.parse_args().write:
+        unfinished = GOLDEN.with_suffix(".unfinished")
+        unfinished.write_text(golden_text(), encoding="utf-8")
+        unfinished.replace(GOLDEN)
+    else:
+        sys.stdout.write(golden_text())
+
+
+if __name__ == "__main__":
+    main()

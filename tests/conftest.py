@@ -1,0 +1,46 @@
+"""What every test starts from: a fixed seed, no window, and the data sets if they are there."""
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+# Keras, matplotlib and PyTorch read these once, when they are imported. Keras itself is not
+# imported here: the process that only hands out tests to others (pytest -n) does without.
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if os.environ.get("KERAS_BACKEND") == "torch":
+    # Two OpenMP threads on a shared machine made single steps 50 times slower.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+DATA = os.environ.get("KERAS_FUSION_DATA")
+
+
+def pytest_report_header(config):
+    backend = os.environ.get("KERAS_BACKEND", "the default backend")
+    return f"keras {version('keras')} on {backend}, KERAS_FUSION_DATA={DATA}"
+
+
+def pytest_collection_modifyitems(items):
+    if DATA and Path(DATA).is_dir():
+        return
+    for item in items:
+        if item.get_closest_marker("data"):
+            item.add_marker(pytest.mark.skip(reason="KERAS_FUSION_DATA names no folder"))
+
+
+@pytest.fixture(autouse=True)
+def fresh_keras():
+    """Every test alone or in any order: same seed, same automatic names, dtype policy float32."""
+    import keras
+
+    # Freeing memory collects all garbage: 0.3 s for every single test.
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def data_dir():
+    """The folder of the real data sets; for tests with the marker `data`."""
+    return Path(DATA)

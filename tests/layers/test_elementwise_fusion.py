@@ -1,0 +1,84 @@
+"""ElementwiseFusion against its equations."""
+
+import numpy as np
+import pytest
+from conformance import gradients
+
+from keras_fusion.layers import ElementwiseFusion
+
+PRESENT = np.array([[k >> 2 & 1, k >> 1 & 1, k & 1] for k in range(8)], bool)
+SIGNS = {"sum": [1, 1, 1], "subtract": [1, -1, -1]}
+OPERATIONS = ("sum", "subtract", "product", "concat")
+
+
+def tensors(shape=(4,), seed=0):
+    return list(np.random.default_rng(seed).normal(size=(3, 8, *shape)).astype("float32"))
+
+
+def expected(operation, hidden, row=(1, 1, 1)):
+    """Of one sample."""
+    here = [k for k in range(3) if row[k]]
+    if operation == "concat":
+        return np.concatenate([h * there for h, there in zip(hidden, row, strict=True)], -1)
+    if not here:
+        return np.zeros_like(hidden[0])
+    if operation == "product":
+        return np.prod([hidden[k] for k in here], axis=0)
+    return 3 / len(here) * sum(SIGNS[operation][k] * hidden[k] for k in here)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("shape", [(4,), (5, 2), (2, 3, 1, 2)])
+@pytest.mark.parametrize("missing", [False, True])
+def test_equation(operation, shape, missing):
+    hidden = tensors(shape)
+    found = ElementwiseFusion(operation)(hidden, **({"present": PRESENT} if missing else {}))
+    for sample, row in enumerate(PRESENT if missing else np.ones((8, 3), int)):
+        one = expected(operation, [h[sample] for h in hidden], row)
+        np.testing.assert_allclose(found[sample], one, rtol=1e-5, atol=1e-6)
+
+
+def test_two_modalities():
+    a, b, _ = tensors()
+    for operation, result in (("sum", a + b), ("subtract", a - b), ("product", a * b)):
+        np.testing.assert_allclose(ElementwiseFusion(operation)([a, b]), result, rtol=1e-6)
+
+
+def test_concatenation_of_different_widths():
+    a, b, _ = tensors((5, 2))
+    found = ElementwiseFusion("concat")([a, b[..., :1]])
+    np.testing.assert_array_equal(found, np.concatenate([a, b[..., :1]], -1))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("rubbish", [np.nan, np.inf])
+def test_absent_entries_reach_nothing(operation, rubbish):
+    layer, hidden = ElementwiseFusion(operation), tensors()
+    broken = [np.where(PRESENT[:, k, None], h, rubbish) for k, h in enumerate(hidden)]
+    broken = [h.astype("float32") for h in broken]
+    np.testing.assert_array_equal(layer(broken, present=PRESENT), layer(hidden, present=PRESENT))
+    _, by_tensors = gradients(layer, broken, present=PRESENT)
+    for k, gradient in enumerate(by_tensors):
+        assert np.isfinite(gradient).all() and not gradient[~PRESENT[:, k]].any()
+        assert np.all(gradient[PRESENT[:, k]] != 0)
+
+
+def test_integers():
+    found = ElementwiseFusion("subtract")([np.array([[1, 2]]), np.array([[3, 5]])])
+    np.testing.assert_array_equal(found, [[-2.0, -3.0]])
+
+
+def test_wrong_arguments_and_calls():
+    a, b, _ = tensors()
+    with pytest.raises(ValueError, match="operation: expected one of .*Received: 'mean'"):
+        ElementwiseFusion("mean")
+    with pytest.raises(ValueError, match=r"Received: \[\]"):
+        ElementwiseFusion()([])
+    with pytest.raises(TypeError, match="expected a list of tensors"):
+        ElementwiseFusion()(a)
+    with pytest.raises(ValueError, match="the same shape"):
+        ElementwiseFusion()([a, b[:, :1]])
+    with pytest.raises(ValueError, match="one shape but for the last axis"):
+        ElementwiseFusion("concat")([a[:, None], b])
+    with pytest.raises(ValueError, match=r"present: expected shape \(batch, 2\)"):
+        ElementwiseFusion()([a, b], present=PRESENT)

@@ -1,0 +1,185 @@
+"""What `pip install keras_fusion[extra]` brings is there and does its work."""
+
+import importlib.metadata
+import io
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from packaging.requirements import Requirement
+
+import keras_fusion
+
+try:
+    METADATA = importlib.metadata.metadata("keras_fusion")
+except importlib.metadata.PackageNotFoundError:
+    pytest.skip("keras_fusion is imported but not installed", allow_module_level=True)
+
+
+def requirements(extra):
+    """What the extra adds on this Python and platform."""
+
+    def is_needed(requirement, extra):
+        return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+
+    needed = [Requirement(text) for text in METADATA.get_all("Requires-Dist")]
+    return [item for item in needed if is_needed(item, extra) and not is_needed(item, "")]
+
+
+def installed(requirement):
+    try:
+        version = importlib.metadata.version(requirement.name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return requirement.specifier.contains(version, prereleases=True)
+
+
+def toy_model():
+    inputs = keras.Input((2,), name="vector")
+    outputs = keras.layers.Dense(3, activation="softmax", name="central")(inputs)
+    model = keras.Model({"vector": inputs}, {"central": outputs})
+    model.compile("sgd", loss="mse")
+    return model
+
+
+def use_plot(folder):
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    axes.plot([1, 2])
+    figure.savefig(folder / "figure.png")
+    plt.close(figure)
+    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def use_examples(folder):
+    from rich.console import Console
+    from rich.table import Table
+    from sklearn.model_selection import train_test_split
+
+    train, _ = train_test_split(np.arange(8), test_size=2, random_state=0)
+    table = Table("rows")
+    table.add_row(str(len(train)))
+    Console(file=(text := io.StringIO())).print(table)
+    assert "6" in text.getvalue()
+
+
+def use_tune(folder):
+    import keras_tuner
+
+    def build(hp):
+        model = toy_model()
+        model.optimizer.learning_rate = hp.Float("rate", 0.01, 0.1)
+        return model
+
+    options = {"objective": "val_loss", "directory": folder, "seed": 0}
+    tuner = keras_tuner.RandomSearch(build, max_trials=1, project_name="random", **options)
+    x, y = {"vector": np.ones((4, 2), "float32")}, {"central": np.ones((4, 3), "float32")}
+    tuner.search(x, y, validation_data=(x, y), verbose=0)
+    # A trial that failed leaves no score, and the search returns as if nothing had happened.
+    assert tuner.oracle.get_best_trials(1)[0].score > 0
+    keras_tuner.BayesianOptimization(build, project_name="bayesian", **options)
+
+
+def use_audio(folder):
+    import soundfile
+
+    wave = np.array([0, 0.5, -0.5], "float32")
+    soundfile.write(folder / "tone.wav", wave, 8000)
+    read, rate = soundfile.read(folder / "tone.wav", dtype="float32")
+    assert rate == 8000
+    np.testing.assert_allclose(read, wave, atol=1e-4)
+
+
+def use_tfio(folder):
+    import wave
+
+    import tensorflow as tf
+    import tensorflow_io as tfio
+
+    with wave.open(str(folder / "tone.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 3, "NONE", "not compressed"))
+        file.writeframes(np.array([0, 100, -100], "<i2").tobytes())
+    decoded = tfio.audio.decode_wav(tf.io.read_file(str(folder / "tone.wav")), dtype=tf.int16)
+    assert np.array(decoded).tolist() == [[0], [100], [-100]]
+
+
+def use_onnx(folder):
+    import onnxruntime
+
+    model = toy_model()
+    x = np.array([[1.0, -2.0]], "float32")
+    expected = model({"vector": x})["central"]  # Keras exports a model to ONNX once it was called
+    model.export(folder / "toy.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(folder / "toy.onnx")
+    (central,) = session.run(["central"], {"vector": x})
+    np.testing.assert_allclose(central, expected, atol=1e-5)
+
+
+def use_litert(folder):
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    model = toy_model()
+    model.export(folder / "saved", verbose=False)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved"))
+    run = Interpreter(model_content=converter.convert()).get_signature_runner("serving_default")
+    x = np.array([[1.0, -2.0]], "float32")
+    np.testing.assert_allclose(run(vector=x)["central"], model({"vector": x})["central"], atol=1e-5)
+
+
+def use_jax(folder):
+    import jax
+
+    assert jax.grad(lambda x: x**2)(3.0) == 6
+
+
+def use_torch(folder):
+    import torch
+
+    assert torch.ones(3).sum() == 3
+
+
+def use_test(folder):
+    (folder / "test_toy.py").write_text("def test_toy():\n    pass\n")
+    run = [sys.executable, "-m", "pytest", "-q", "-n", "1", folder]
+    env = {**os.environ, "PYTEST_ADDOPTS": ""}  # options of this run: where its report goes
+    result = subprocess.run(run, env=env, capture_output=True, cwd=folder, check=False)
+    assert b"1 passed" in result.stdout, result
+
+
+def use_dev(folder):
+    (folder / "bad.py").write_text("import os\n")
+    run = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", folder / "bad.py"]
+    assert b"F401" in subprocess.run(run, capture_output=True, check=False).stdout
+
+
+USES = {name.removeprefix("use_"): use for name, use in globals().items() if name[:4] == "use_"}
+ON_TENSORFLOW = {"tfio", "onnx", "litert"}
+
+
+@pytest.mark.parametrize("extra", sorted(USES))
+def test_extra(extra, tmp_path):
+    needed = requirements(extra)
+    if not needed or not all(map(installed, needed)):
+        pytest.skip(f"extra {extra} not installed")
+    if extra in ON_TENSORFLOW and keras.backend.backend() != "tensorflow":
+        pytest.skip(f"extra {extra} works on the TensorFlow backend")
+    USES[extra](tmp_path)
+
+
+def test_every_extra_is_used():
+    assert set(USES) == set(METADATA.get_all("Provides-Extra"))
+
+
+def test_requirements_of_an_extra():
+    assert {item.name for item in requirements("plot")} == {"matplotlib"}
+    assert not installed(Requirement("no_such_distribution"))
+    assert not installed(Requirement("numpy<1"))
+
+
+def test_version():
+    assert METADATA["Version"] == keras_fusion.__version__
