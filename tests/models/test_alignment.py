@@ -110,7 +110,9 @@ def aligned(*arrays, **arguments):
     """`align_tensors` on NumPy arrays, one modality each."""
     inputs = [keras.Input(array.shape[1:]) for array in arrays]
     names = [f"m{i}" for i in range(len(arrays))]
-    model = keras.Model(inputs, align_tensors(inputs, names, "level_0", **arguments))
+    # Keras 3.12 refuses an input that is an output too, as one that needs no alignment would be.
+    tensors = [keras.layers.Identity()(tensor) for tensor in inputs]
+    model = keras.Model(inputs, align_tensors(tensors, names, "level_0", **arguments))
     return [keras.ops.convert_to_numpy(tensor) for tensor in model(list(arrays))]
 
 
