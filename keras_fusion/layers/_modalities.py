@@ -34,7 +34,11 @@ def check_shapes(layer, modalities, central=None, present=None, equal=slice(None
     sources = shapes if central is None else [*shapes, tuple(central)]
     for shape in sources:
         if len(shape) < 2 or len(shape) != len(shapes[0]) or not _fit(shape, shapes[0], equal):
-            what = "the same shape" if equal == slice(None) else "one shape but for the last axis,"
+            what = (
+                "one and the same shape"
+                if equal == slice(None)
+                else "one shape but for the last axis,"
+            )
             raise ValueError(
                 f"{layer}: expected tensors of {what} (batch, ..., features). "
                 f"Received: modalities={shapes}, central={central}"

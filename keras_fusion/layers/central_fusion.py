@@ -4,6 +4,15 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fusion.layers._modalities import (
+    any_mask,
+    as_list,
+    check_shapes,
+    column,
+    shape_of,
+    without_absent,
+)
+
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
 class CentralFusion(keras.layers.Layer):
@@ -78,8 +87,7 @@ class CentralFusion(keras.layers.Layer):
 
     # The default: Keras gives no shapes for an empty list, which is an error of _check's.
     def build(self, modalities_shape=(), central_shape=None, present_shape=None):
-        shapes = _as_shapes(modalities_shape)
-        self._check(shapes, central_shape, present_shape)
+        shapes = check_shapes("CentralFusion", modalities_shape, central_shape, present_shape)
         self.number_of_modalities = len(shapes)
         self.has_central = central_shape is not None
         sources = len(shapes) + self.has_central
@@ -92,24 +100,8 @@ class CentralFusion(keras.layers.Layer):
             name="alpha",
         )
 
-    def _check(self, shapes, central_shape, present_shape):
-        if not shapes:
-            raise ValueError("modalities: expected a list of one or more tensors. Received: []")
-        for shape in shapes if central_shape is None else [*shapes, central_shape]:
-            if len(shape) < 2 or not _compatible(shape, shapes[0]):
-                raise ValueError(
-                    "CentralFusion adds tensors: expected modalities and central of one and the "
-                    f"same shape (batch, ..., features). Received: modalities={shapes}, "
-                    f"central={central_shape}"
-                )
-        if present_shape is not None and tuple(present_shape)[1:] != (len(shapes),):
-            raise ValueError(
-                f"present: expected shape (batch, {len(shapes)}), one column per modality. "
-                f"Received: {tuple(present_shape)}"
-            )
-
     def call(self, modalities, central=None, present=None):
-        modalities = _as_list(modalities)
+        modalities = as_list(modalities)
         if (central is not None) != self.has_central:
             raise ValueError(
                 f"central: this layer was built {'with' if self.has_central else 'without'} a "
@@ -121,23 +113,13 @@ class CentralFusion(keras.layers.Layer):
                 f"modalities: this layer was built for {n}. Received: {len(modalities)} tensors"
             )
         # Again, as build sees only the first call, and other shapes might be broadcast.
-        self._check(
-            [tuple(hidden.shape) for hidden in modalities],
-            None if central is None else tuple(central.shape),
-            None if present is None else tuple(present.shape),
-        )
+        shapes = [shape_of(hidden) for hidden in modalities]
+        check_shapes("CentralFusion", shapes, shape_of(central), shape_of(present))
         weights = self._modality_weights(present)
-        if present is not None:
-            present = ops.cast(present, "bool")
         total = None
-        for k, hidden in enumerate(modalities):
-            hidden = ops.cast(hidden, self.compute_dtype)  # integers, that Keras leaves as they are
-            if present is not None:
-                column = _column(present, k, len(hidden.shape))
-                hidden = ops.where(column, hidden, ops.zeros_like(hidden))
-                weight = _column(weights, k, len(hidden.shape))
-            else:
-                weight = weights[k]
+        # Cast: integers, that Keras leaves as they are.
+        for k, hidden in enumerate(without_absent(modalities, present, self.compute_dtype)):
+            weight = weights[k] if present is None else column(weights, k, len(hidden.shape))
             # A chain of multiply-adds: XLA fuses it, where stack + tensordot is twice as slow.
             term = weight * hidden
             total = term if total is None else total + term
@@ -163,18 +145,10 @@ class CentralFusion(keras.layers.Layer):
 
     def compute_mask(self, modalities, mask=None):
         """A step counts where any modality has it; where one has no mask, every step counts."""
-        masks = [] if mask is None else [m for m in _as_list(mask)]
-        if not masks or any(m is None for m in masks):
-            return None
-        combined = masks[0]
-        for other in masks[1:]:
-            combined = ops.logical_or(combined, other)
-        return combined
+        return any_mask(mask)
 
     def compute_output_shape(self, modalities_shape, central_shape=None, present_shape=None):
-        shapes = _as_shapes(modalities_shape)
-        self._check(shapes, central_shape, present_shape)
-        return tuple(shapes[0])
+        return check_shapes("CentralFusion", modalities_shape, central_shape, present_shape)[0]
 
     def fusion_weights(self, normalize=True):
         """The share of every source, as the paper's Fig. 3 shows it.
@@ -208,30 +182,3 @@ class CentralFusion(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "modality_scale": self.modality_scale}
-
-
-def _as_list(tensors):
-    if not isinstance(tensors, (list, tuple)):
-        raise TypeError(
-            f"modalities: expected a list of tensors. Received: {type(tensors).__name__}"
-        )
-    return list(tensors)
-
-
-def _as_shapes(shapes):
-    if not isinstance(shapes, (list, tuple)) or any(
-        not isinstance(s, (list, tuple)) for s in shapes
-    ):
-        raise TypeError(f"modalities: expected a list of tensors. Received shape: {shapes}")
-    return [tuple(shape) for shape in shapes]
-
-
-def _compatible(a, b):
-    return len(a) == len(b) and all(
-        x == y or x is None or y is None for x, y in zip(a[1:], b[1:], strict=True)
-    )
-
-
-def _column(table, k, rank):
-    """Column `k` of a `(batch, n)` tensor, shaped to broadcast over a tensor of that rank."""
-    return ops.reshape(table[:, k], (-1,) + (1,) * (rank - 1))
