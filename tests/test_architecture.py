@@ -11,9 +11,10 @@ ROOT = Path(__file__).parent.parent
 # What each room of the package may know, besides Keras and NumPy, itself and whatever these
 # know in turn. A new folder or file directly in keras_fusion/ needs a line here.
 KNOWS = {
-    "layers": set(),
-    "losses": set(),
-    "metrics": set(),
+    "_arguments": set(),
+    "layers": {"_arguments"},
+    "losses": {"_arguments"},
+    "metrics": {"_arguments"},
     "backbones": {"layers"},
     "models": {"layers", "losses", "metrics", "backbones"},
     "datasets": set(),
@@ -25,7 +26,7 @@ KNOWS = {
 }
 CORE = {"keras", "numpy"}
 # The rooms that run on every backend as they are.
-NEUTRAL = {"layers", "losses", "metrics", "backbones", "models"}
+NEUTRAL = {"_arguments", "layers", "losses", "metrics", "backbones", "models"}
 BACKENDS = {"tensorflow", "jax", "torch"}
 # Importable where setup.py names them in an extra, and only inside functions.
 OPTIONAL = BACKENDS | {

@@ -3,12 +3,14 @@
 from keras_fusion.layers.average_axes import AverageAxes
 from keras_fusion.layers.central_fusion import CentralFusion
 from keras_fusion.layers.cross_connections import CrossConnection1D2D, CrossConnection2D1D
+from keras_fusion.layers.cross_modal_attention import CrossModalAttention
 from keras_fusion.layers.elementwise_fusion import ElementwiseFusion
 from keras_fusion.layers.gated_multimodal_unit import GatedMultimodalUnit
 from keras_fusion.layers.maxout import Maxout
 from keras_fusion.layers.modality_gate import ModalityGate
 from keras_fusion.layers.modality_mask import ModalityMask
 from keras_fusion.layers.moddrop import ModDrop
+from keras_fusion.layers.multi_interactive_memory import MultiInteractiveMemory
 from keras_fusion.layers.pad_features import PadFeatures
 from keras_fusion.layers.probabilities import NormalizeProbabilities, ProbabilitiesToLogits
 from keras_fusion.layers.residual_gating import ResidualGating
@@ -20,12 +22,14 @@ __all__ = [
     "CentralFusion",
     "CrossConnection1D2D",
     "CrossConnection2D1D",
+    "CrossModalAttention",
     "ElementwiseFusion",
     "GatedMultimodalUnit",
     "Maxout",
     "ModDrop",
     "ModalityGate",
     "ModalityMask",
+    "MultiInteractiveMemory",
     "NormalizeProbabilities",
     "PadFeatures",
     "ProbabilitiesToLogits",

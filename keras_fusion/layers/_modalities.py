@@ -43,12 +43,17 @@ def check_shapes(layer, modalities, central=None, present=None, equal=slice(None
                 f"{layer}: expected tensors of {what} (batch, ..., features). "
                 f"Received: modalities={shapes}, central={central}"
             )
-    if present is not None and tuple(present)[1:] != (len(shapes),):
+    check_present(present, len(shapes))
+    return shapes
+
+
+def check_present(present, count):
+    """An error if that shape is not one of a mask of so many modalities (None: no mask)."""
+    if present is not None and tuple(present)[1:] != (count,):
         raise ValueError(
-            f"present: expected shape (batch, {len(shapes)}), one column per modality. "
+            f"present: expected shape (batch, {count}), one column per modality. "
             f"Received: {tuple(present)}"
         )
-    return shapes
 
 
 def _fit(a, b, equal):

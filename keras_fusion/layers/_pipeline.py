@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from keras_fusion._arguments import check_bool, check_int, check_rate
+
 
 class Pipeline(keras.layers.Layer):
     """Layers in a row, one tensor in and one out, of fixed size.
@@ -42,22 +44,10 @@ class Pipeline(keras.layers.Layer):
         return self._own(layers.BatchNormalization, name, momentum=self.momentum)
 
 
-def check_int(label, value):
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{label}: expected an int >= 1. Received: {value!r}")
-
-
-def check_bool(label, value):
-    if not isinstance(value, bool):
-        raise ValueError(f"{label}: expected True or False. Received: {value!r}")
-
-
 def check_norm_and_dropout(batch_norm, dropout, momentum):
     check_bool("batch_norm", batch_norm)
-    for label, value in (("dropout", dropout), ("momentum", momentum)):
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not 0 <= value < 1:
-            raise ValueError(f"{label}: expected a float in [0, 1). Received: {value!r}")
+    check_rate("dropout", dropout)
+    check_rate("momentum", momentum)
 
 
 def pair(label, value):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fusion._arguments import check_bool
 from keras_fusion.layers._modalities import (
     any_mask,
     as_list,
@@ -80,8 +81,7 @@ class CentralFusion(keras.layers.Layer):
 
     def __init__(self, modality_scale=True, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(modality_scale, bool):
-            raise TypeError(f"modality_scale: expected True or False. Received: {modality_scale!r}")
+        check_bool("modality_scale", modality_scale)
         self.modality_scale = modality_scale
         self.supports_masking = True
 

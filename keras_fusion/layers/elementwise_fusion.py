@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_fusion._arguments import check_choice
 from keras_fusion.layers._modalities import (
     any_mask,
     as_list,
@@ -68,8 +69,7 @@ class ElementwiseFusion(keras.layers.Layer):
 
     def __init__(self, operation="sum", **kwargs):
         super().__init__(**kwargs)
-        if operation not in OPERATIONS:
-            raise ValueError(f"operation: expected one of {OPERATIONS}. Received: {operation!r}")
+        check_choice("operation", operation, OPERATIONS)
         self.operation = operation
         self.supports_masking = True
 

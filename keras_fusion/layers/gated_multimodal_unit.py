@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from keras_fusion._arguments import check_bool, check_choice, check_int
+
 GATES_ON = ("inputs", "projections")
 
 
@@ -66,12 +68,9 @@ class GatedMultimodalUnit(keras.layers.Layer):
 
     def __init__(self, units, gate_on="inputs", use_bias=False, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(units, int) or isinstance(units, bool) or units < 1:
-            raise ValueError(f"units: expected an int >= 1. Received: {units!r}")
-        if gate_on not in GATES_ON:
-            raise ValueError(f"gate_on: expected one of {GATES_ON}. Received: {gate_on!r}")
-        if not isinstance(use_bias, bool):
-            raise TypeError(f"use_bias: expected True or False. Received: {use_bias!r}")
+        check_int("units", units)
+        check_choice("gate_on", gate_on, GATES_ON)
+        check_bool("use_bias", use_bias)
         self.units = units
         self.gate_on = gate_on
         self.use_bias = use_bias
@@ -155,12 +154,12 @@ def check_vectors(layer, shapes, present_shape):
     return [shape[-1] for shape in shapes]
 
 
-def check_built(layer):
+def check_built(layer, method="gates"):
     """An error if the layer has no weights yet."""
     if not layer.built:
         raise ValueError(
-            f"gates: expected a layer that has been built. Received: {layer.name}, which has not "
-            "been called yet"
+            f"{method}: expected a layer that has been built. Received: {layer.name}, which has "
+            "not been called yet"
         )
 
 

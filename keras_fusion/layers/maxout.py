@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_fusion._arguments import check_bool, check_int
+
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
 class Maxout(keras.layers.Layer):
@@ -52,11 +54,9 @@ class Maxout(keras.layers.Layer):
 
     def __init__(self, units, pieces=2, use_bias=True, **kwargs):
         super().__init__(**kwargs)
-        for label, value in (("units", units), ("pieces", pieces)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{label}: expected an int >= 1. Received: {value!r}")
-        if not isinstance(use_bias, bool):
-            raise TypeError(f"use_bias: expected True or False. Received: {use_bias!r}")
+        check_int("units", units)
+        check_int("pieces", pieces)
+        check_bool("use_bias", use_bias)
         self.units = units
         self.pieces = pieces
         self.use_bias = use_bias

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_fusion._arguments import check_int
+
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
 class ModalityMask(keras.layers.Layer):
@@ -41,8 +43,7 @@ class ModalityMask(keras.layers.Layer):
 
     def __init__(self, index, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(index, int) or isinstance(index, bool) or index < 0:
-            raise ValueError(f"index: expected an int >= 0. Received: {index!r}")
+        check_int("index", index, minimum=0)
         self.index = index
         self.supports_masking = True
 

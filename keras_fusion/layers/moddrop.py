@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fusion._arguments import check_bool, is_number
 from keras_fusion.layers._modalities import as_list, check_shapes, column, shape_of
 
 
@@ -72,13 +73,11 @@ class ModDrop(keras.layers.Layer):
 
     def __init__(self, rate=0.5, allow_none=False, rescale=False, seed=None, **kwargs):
         super().__init__(**kwargs)
-        for label, value in (("allow_none", allow_none), ("rescale", rescale)):
-            if not isinstance(value, bool):
-                raise TypeError(f"{label}: expected True or False. Received: {value!r}")
+        check_bool("allow_none", allow_none)
+        check_bool("rescale", rescale)
         self.rate = tuple(rate) if isinstance(rate, (list, tuple)) else rate
         for value in self.rate if isinstance(self.rate, tuple) else [self.rate]:
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not is_number or not 0 <= value <= 1:
+            if not is_number(value) or not 0 <= value <= 1:
                 raise ValueError(
                     f"rate: expected a float in [0, 1], or one per modality. Received: {rate!r}"
                 )

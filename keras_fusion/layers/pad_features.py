@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_fusion._arguments import check_int
+
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
 class PadFeatures(keras.layers.Layer):
@@ -35,8 +37,7 @@ class PadFeatures(keras.layers.Layer):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(units, int) or isinstance(units, bool) or units < 1:
-            raise ValueError(f"units: expected an int >= 1. Received: {units!r}")
+        check_int("units", units)
         self.units = units
         self.supports_masking = True
 

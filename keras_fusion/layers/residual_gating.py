@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from keras_fusion._arguments import check_int
+
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
 class ResidualGating(keras.layers.Layer):
@@ -64,11 +66,9 @@ class ResidualGating(keras.layers.Layer):
 
     def __init__(self, units=None, kernel_size=3, **kwargs):
         super().__init__(**kwargs)
-        for label, value in (("units", units), ("kernel_size", kernel_size)):
-            if value is None and label == "units":
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{label}: expected an int >= 1. Received: {value!r}")
+        if units is not None:
+            check_int("units", units)
+        check_int("kernel_size", kernel_size)
         self.units = units
         self.kernel_size = kernel_size
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fusion._arguments import check_choice
 from keras_fusion.layers._modalities import (
     UNINFORMED,
     any_mask,
@@ -85,10 +86,8 @@ class ScoreRule(keras.layers.Layer):
 
     def __init__(self, rule="mean", activation="softmax", priors=None, **kwargs):
         super().__init__(**kwargs)
-        if rule not in RULES:
-            raise ValueError(f"rule: expected one of {RULES}. Received: {rule!r}")
-        if activation not in UNINFORMED:
-            raise ValueError(f"activation: expected one of {UNINFORMED}. Received: {activation!r}")
+        check_choice("rule", rule, RULES)
+        check_choice("activation", activation, UNINFORMED)
         if activation == "linear" and rule != "mean":
             raise ValueError(
                 f'rule: expected "mean", as the rule "{rule}" needs probabilities and not the '

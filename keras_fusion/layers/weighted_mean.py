@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_fusion._arguments import check_choice
 from keras_fusion.layers._modalities import (
     UNINFORMED,
     any_mask,
@@ -74,8 +75,7 @@ class WeightedMean(keras.layers.Layer):
 
     def __init__(self, activation="linear", **kwargs):
         super().__init__(**kwargs)
-        if activation not in UNINFORMED:
-            raise ValueError(f"activation: expected one of {UNINFORMED}. Received: {activation!r}")
+        check_choice("activation", activation, UNINFORMED)
         self.activation = activation
         self.supports_masking = True
 

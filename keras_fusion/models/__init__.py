@@ -1,10 +1,12 @@
 """Builders, one per fusion method, and the model they return."""
 
 from keras_fusion.models.centralnet import build_centralnet
+from keras_fusion.models.cross_attention import build_cross_attention
 from keras_fusion.models.ensembles import build_ensemble, build_fusion_ensemble
 from keras_fusion.models.fusion_model import FusionModel
 from keras_fusion.models.gmu import build_gmu
 from keras_fusion.models.hybrid_fusion import build_hybrid_fusion
+from keras_fusion.models.interactive_memory import build_interactive_memory
 from keras_fusion.models.intermediate_fusion import build_early_fusion, build_intermediate_fusion
 from keras_fusion.models.late_fusion import build_late_fusion
 from keras_fusion.models.methods import Method, Methods, build, methods
@@ -21,11 +23,13 @@ __all__ = [
     "Methods",
     "build",
     "build_centralnet",
+    "build_cross_attention",
     "build_early_fusion",
     "build_ensemble",
     "build_fusion_ensemble",
     "build_gmu",
     "build_hybrid_fusion",
+    "build_interactive_memory",
     "build_intermediate_fusion",
     "build_late_fusion",
     "build_modality_gated",

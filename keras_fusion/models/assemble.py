@@ -42,10 +42,14 @@ class Parts:
             columns = [sorted(self.names).index(name) for name in self.names]
             self.present = ops.take(mask, columns, axis=1)
 
-    def fuse(self, layer, tensors, level, label, central=None):
-        """Calls a fusion layer on one level's tensors and notes what it fuses."""
+    def call(self, layer, tensors, central=None):
+        """Calls a layer on the modalities' tensors, with the mask if there is one."""
         optional = {"central": central, "present": self.present}
-        fused = layer(tensors, **{k: v for k, v in optional.items() if v is not None})
+        return layer(tensors, **{k: v for k, v in optional.items() if v is not None})
+
+    def fuse(self, layer, tensors, level, label, central=None):
+        """`call` for a layer that tells the sources' shares, which are noted for `FusionModel`."""
+        fused = self.call(layer, tensors, central)
         sources = self.names if central is None else [*self.names, "central"]
         self.levels.append(
             {"name": f"level_{level}", "layer": layer.name, "sources": sources, "label": label}

@@ -1,9 +1,11 @@
-"""The backbones' tensors at one level, for models that use nothing of what lies above it."""
+"""The backbones' tensors at one level, or at their ends, without what lies above them."""
 
 import keras
 
+from keras_fusion.backbones import fusion_points
 from keras_fusion.backbones.graph import open_at
 from keras_fusion.models.naming import named_backbones
+from keras_fusion.models.streams import pooled
 
 
 def tensors_below(streams, backbones, position, keep_heads):
@@ -35,3 +37,36 @@ def tensors_below(streams, backbones, position, keep_heads):
         outputs = keras.tree.flatten(end(stream.masked_inputs))
         tensors.append(outputs[ends.index(paths[stream.name])])
     return tensors
+
+
+def last_tensors(streams, backbones, keep_heads):
+    """The last tensor of every stream below its prediction, of any rank.
+
+    That is its last hidden fusion point. A backbone without any gives its output, or its input
+    if the output is already the prediction.
+
+    Args:
+        streams, backbones: As in `tensors_below`.
+        keep_heads: Whether the model has the unimodal predictions too.
+    """
+    hidden = [s for s in streams if s.points]
+    found = tensors_below(hidden, backbones, -1, keep_heads) if hidden else []
+    tensors = {s.name: tensor for s, tensor in zip(hidden, found, strict=True)}
+    return [tensors[s.name] if s.points else _end(s, backbones[s.name]) for s in streams]
+
+
+def _end(stream, backbone):
+    if fusion_points(backbone)[-1].role == "prediction":
+        return stream.masked_inputs
+    # A model of its own: the backbone's name may be that of an input.
+    name = f"{stream.name}_features"
+    return keras.Model(backbone.inputs[0], backbone.outputs[0], name=name)(stream.masked_inputs)
+
+
+def last_features(parts, backbones, keep_heads):
+    """`last_tensors` as vectors: maps and sequences are averaged."""
+    tensors = last_tensors(parts.streams, backbones, keep_heads)
+    return [
+        pooled(tensor, f"{name}_average_level_0")
+        for tensor, name in zip(tensors, parts.names, strict=True)
+    ]

@@ -1,5 +1,6 @@
 """CentralNet: a central network between the unimodal ones, fused at every level."""
 
+from keras_fusion._arguments import check_choice, check_int, check_rate
 from keras_fusion.backbones.fusion_points import shape_name
 from keras_fusion.layers import CentralFusion, NormalizeProbabilities
 from keras_fusion.models.alignment import ALIGNMENTS
@@ -105,15 +106,11 @@ def build_centralnet(
 
 
 def _check(align, fuse, kernel_size, max_width, dropout):
-    if align not in ALIGNMENTS:
-        raise ValueError(f"align: expected one of {ALIGNMENTS}. Received: {align!r}")
-    if fuse not in ("logits", "probabilities"):
-        raise ValueError(f'fuse: expected "logits" or "probabilities". Received: {fuse!r}')
-    for label, value in (("kernel_size", kernel_size), ("max_width", max_width)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{label}: expected an int >= 1. Received: {value!r}")
-    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
-        raise ValueError(f"dropout: expected a float in [0, 1). Received: {dropout!r}")
+    check_choice("align", align, ALIGNMENTS)
+    check_choice("fuse", fuse, ("logits", "probabilities"))
+    check_int("kernel_size", kernel_size)
+    check_int("max_width", max_width)
+    check_rate("dropout", dropout)
 
 
 def _fuse_predictions(parts, fusion, logits, level, fuse):

@@ -1,14 +1,13 @@
 """Gated Multimodal Unit: one gated sum of the modalities' features, then a joint classifier."""
 
-import keras
 from keras import layers
 
-from keras_fusion.backbones import fusion_points
+from keras_fusion._arguments import check_choice, check_int, check_rate
+from keras_fusion.backbones.blocks import dropped
 from keras_fusion.layers import GatedMultimodalUnit, Maxout
 from keras_fusion.models.assemble import Parts
-from keras_fusion.models.below import tensors_below
+from keras_fusion.models.below import last_features
 from keras_fusion.models.naming import named_backbones
-from keras_fusion.models.streams import pooled
 
 CLASSIFIERS = ("dense", "maxout")
 # Of the authors' code. The momentum is ours: they keep no moving averages at all.
@@ -83,10 +82,9 @@ def build_gmu(
     Reference:
         Arevalo et al. (2017), Gated Multimodal Units for Information Fusion, Sect. 3.1 and 4.
     """
-    if classifier not in CLASSIFIERS:
-        raise ValueError(f"classifier: expected one of {CLASSIFIERS}. Received: {classifier!r}")
-    check_rate(dropout)
-    check_units("hidden_units", hidden_units)
+    check_choice("classifier", classifier, CLASSIFIERS)
+    check_rate("dropout", dropout)
+    check_int("hidden_units", hidden_units)
     backbones = named_backbones(backbones)
     parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
     vectors = last_features(parts, backbones, unimodal_loss_weights is not None)
@@ -105,54 +103,3 @@ def build_gmu(
     x = dropped(x, dropout, "central_dropout")
     logits = layers.Dense(parts.head.units, name="central_logits")(x)
     return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
-
-
-def check_rate(dropout):
-    """An error unless it is a rate."""
-    is_number = isinstance(dropout, (int, float)) and not isinstance(dropout, bool)
-    if not is_number or not 0 <= dropout < 1:
-        raise ValueError(f"dropout: expected a float in [0, 1). Received: {dropout!r}")
-
-
-def check_units(label, units):
-    """An error unless it is a number of units."""
-    if not isinstance(units, int) or isinstance(units, bool) or units < 1:
-        raise ValueError(f"{label}: expected an int >= 1. Received: {units!r}")
-
-
-def dropped(x, rate, name):
-    """Dropout, unless its rate is 0."""
-    return layers.Dropout(rate, name=name)(x) if rate else x
-
-
-def last_tensors(streams, backbones, keep_heads):
-    """The last tensor of every stream below its prediction, of any rank.
-
-    That is its last hidden fusion point. A backbone without any gives its output, or its input
-    if the output is already the prediction.
-
-    Args:
-        streams, backbones: As in `tensors_below`.
-        keep_heads: Whether the model has the unimodal predictions too.
-    """
-    hidden = [s for s in streams if s.points]
-    found = tensors_below(hidden, backbones, -1, keep_heads) if hidden else []
-    tensors = {s.name: tensor for s, tensor in zip(hidden, found, strict=True)}
-    return [tensors[s.name] if s.points else _end(s, backbones[s.name]) for s in streams]
-
-
-def _end(stream, backbone):
-    if fusion_points(backbone)[-1].role == "prediction":
-        return stream.masked_inputs
-    # A model of its own: the backbone's name may be that of an input.
-    name = f"{stream.name}_features"
-    return keras.Model(backbone.inputs[0], backbone.outputs[0], name=name)(stream.masked_inputs)
-
-
-def last_features(parts, backbones, keep_heads):
-    """`last_tensors` as vectors: maps and sequences are averaged."""
-    tensors = last_tensors(parts.streams, backbones, keep_heads)
-    return [
-        pooled(tensor, f"{name}_average_level_0")
-        for tensor, name in zip(tensors, parts.names, strict=True)
-    ]

@@ -2,6 +2,7 @@
 
 from keras import layers
 
+from keras_fusion._arguments import check_choice, check_int, check_rate
 from keras_fusion.layers import ElementwiseFusion
 from keras_fusion.layers.elementwise_fusion import OPERATIONS
 from keras_fusion.models.alignment import ALIGNMENTS, align_tensors, average_to, axes_of, pool_to
@@ -135,15 +136,11 @@ def build_early_fusion(backbones, *, name="early_fusion", **kwargs):
 
 def check_path(operation, align, kernel_size, max_width, dropout):
     """An error that names the argument of a joint path that is out of its range."""
-    if operation not in OPERATIONS:
-        raise ValueError(f"operation: expected one of {OPERATIONS}. Received: {operation!r}")
-    if align not in ALIGNMENTS:
-        raise ValueError(f"align: expected one of {ALIGNMENTS}. Received: {align!r}")
-    for label, value in (("kernel_size", kernel_size), ("max_width", max_width)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{label}: expected an int >= 1. Received: {value!r}")
-    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
-        raise ValueError(f"dropout: expected a float in [0, 1). Received: {dropout!r}")
+    check_choice("operation", operation, OPERATIONS)
+    check_choice("align", align, ALIGNMENTS)
+    check_int("kernel_size", kernel_size)
+    check_int("max_width", max_width)
+    check_rate("dropout", dropout)
 
 
 def checked_level(level, hidden, prediction=True):
@@ -182,8 +179,7 @@ def fuse_at(parts, backbones, levels, level, operation, align, max_width, keep_h
             tensors = align_tensors(tensors, parts.names, f"level_{level}", align, max_width)
         else:
             tensors = levels[level]
-    present = {} if parts.present is None else {"present": parts.present}
-    return ElementwiseFusion(operation, name=f"fusion_{level}")(tensors, **present)
+    return parts.call(ElementwiseFusion(operation, name=f"fusion_{level}"), tensors)
 
 
 def _of_one_size(tensors, aligned, names, level):

@@ -2,6 +2,7 @@
 
 from keras import layers
 
+from keras_fusion._arguments import check_choice
 from keras_fusion.layers import ElementwiseFusion, ScoreRule, WeightedMean
 from keras_fusion.models.assemble import Parts
 
@@ -90,8 +91,7 @@ def build_late_fusion(
 
 def check_rule(rule, priors=None):
     """An error unless `rule` is one, and takes these priors."""
-    if rule not in RULES:
-        raise ValueError(f"rule: expected one of {RULES}. Received: {rule!r}")
+    check_choice("rule", rule, RULES)
     if priors is not None and rule != "product":
         raise ValueError(
             f'priors: expected None, as only the rule "product" has them. Received: {priors!r} '
@@ -125,8 +125,6 @@ def combine(parts, rule, level, central=None, priors=None):
             f"probabilities. Received: {rule!r}"
         )
     predictions = [stream.prediction for stream in parts.streams]
-    given = {"central": central, "present": parts.present}
-    given = {key: value for key, value in given.items() if value is not None}
     if rule == "concat":
         return _concatenated(parts, predictions, level, central)
     # float32 under mixed precision too: probabilities near 0 and 1 need it.
@@ -135,13 +133,14 @@ def combine(parts, rule, level, central=None, priors=None):
         mean = WeightedMean(head.activation, **options)
         fused = parts.fuse(mean, predictions, level, "prediction", central)
     else:
-        fused = ScoreRule(rule, head.activation, priors, **options)(predictions, **given)
+        fused = parts.call(
+            ScoreRule(rule, head.activation, priors, **options), predictions, central
+        )
     return layers.Activation("linear", dtype="float32", name="central_head")(fused)
 
 
 def _concatenated(parts, predictions, level, central):
-    present = {} if parts.present is None else {"present": parts.present}
-    scores = ElementwiseFusion("concat", name=f"fusion_{level}")(predictions, **present)
+    scores = parts.call(ElementwiseFusion("concat", name=f"fusion_{level}"), predictions)
     if central is not None:
         scores = layers.Concatenate(name=f"fusion_{level}_central")([scores, central])
     # A joint network before it has "central_logits" of its own.

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from functools import partial
 
+from keras_fusion._arguments import check_choice
 from keras_fusion.models.centralnet import build_centralnet
+from keras_fusion.models.cross_attention import build_cross_attention
 from keras_fusion.models.ensembles import build_ensemble, build_fusion_ensemble
 from keras_fusion.models.gmu import build_gmu
 from keras_fusion.models.hybrid_fusion import build_hybrid_fusion
+from keras_fusion.models.interactive_memory import build_interactive_memory
 from keras_fusion.models.intermediate_fusion import build_early_fusion, build_intermediate_fusion
 from keras_fusion.models.late_fusion import build_late_fusion
 from keras_fusion.models.modality_gated import build_modality_gated
@@ -134,6 +137,18 @@ _METHODS = [
             f"{_OVERVIEW}.2",
         ),
         (
+            "cross_attention",
+            build_cross_attention,
+            "each modality attends to the others' tokens",
+            f"{_OVERVIEW}.2",
+        ),
+        (
+            "interactive_memory",
+            build_interactive_memory,
+            "attention in several hops, each modality guiding all",
+            "Xu et al. 2019",
+        ),
+        (
             "xflow",
             build_xflow,
             "cross-connections between a 2-D and a 1-D stream",
@@ -200,6 +215,5 @@ def build(method, backbones, **arguments):
     'gmu'
     """
     named = {m.name: m.builder for m in _METHODS}
-    if method not in named:
-        raise ValueError(f"method: expected one of {list(named)}. Received: {method!r}")
+    check_choice("method", method, list(named))
     return named[method](backbones, **arguments)

@@ -2,10 +2,11 @@
 
 from keras import layers
 
+from keras_fusion._arguments import check_choice, check_rate, check_widths
 from keras_fusion.backbones.blocks import dense_block
 from keras_fusion.layers import ModalityGate
 from keras_fusion.models.assemble import Parts
-from keras_fusion.models.gmu import check_rate, check_units, last_features
+from keras_fusion.models.below import last_features
 from keras_fusion.models.naming import named_backbones
 
 
@@ -69,11 +70,8 @@ def build_modality_gated(
         Oyedotun, Aouada & Ottersten (2019), Learning to Fuse Latent Representations for
         Multimodal Data, Eq. (6) and (7), Fig. 1.
     """
-    check_rate(dropout)
-    if not isinstance(hidden_units, (list, tuple)):
-        raise TypeError(f"hidden_units: expected a sequence of ints. Received: {hidden_units!r}")
-    for i, width in enumerate(hidden_units):
-        check_units(f"hidden_units[{i}]", width)
+    check_rate("dropout", dropout)
+    check_widths("hidden_units", hidden_units)
     backbones = with_first(named_backbones(backbones), reference, "reference")
     parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
     vectors = last_features(parts, backbones, unimodal_loss_weights is not None)
@@ -89,6 +87,5 @@ def with_first(backbones, first, label):
     """The dict with that modality in front (None: as it is)."""
     if first is None:
         return backbones
-    if first not in backbones:
-        raise ValueError(f"{label}: expected one of {list(backbones)}. Received: {first!r}")
+    check_choice(label, first, list(backbones))
     return {first: backbones[first], **backbones}

@@ -2,6 +2,7 @@
 
 from keras import layers
 
+from keras_fusion._arguments import check_choice, check_rate, check_widths
 from keras_fusion.backbones.blocks import dense_block
 from keras_fusion.layers import ModDrop
 from keras_fusion.models.assemble import Parts
@@ -88,8 +89,7 @@ def build_moddrop(
         Neverova et al. (2016), ModDrop: Adaptive Multi-modal Gesture Recognition; Vielzeuf et
         al. (2018), CentralNet, Sect. 3, (d) "Moddrop".
     """
-    if fuse not in ("features", "scores"):
-        raise ValueError(f'fuse: expected "features" or "scores". Received: {fuse!r}')
+    check_choice("fuse", fuse, ("features", "scores"))
     _check_hidden(hidden_units, dropout)
     parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
     drop = ModDrop(_rates(rate, parts.names), allow_none, rescale, seed, name="fusion_moddrop")
@@ -100,8 +100,7 @@ def build_moddrop(
     if hidden_units is None:
         widest = min(max(t.shape[-1] for t in tensors), _MAX_WIDTH)
         hidden_units = () if fuse == "scores" else (widest,)
-    present = {} if parts.present is None else {"present": parts.present}
-    x = layers.Concatenate(name="fusion_0")(drop(tensors, **present))
+    x = layers.Concatenate(name="fusion_0")(parts.call(drop, tensors))
     for i, width in enumerate(hidden_units):
         x = dense_block(x, width, dropout, name=f"central_cell_{i}")
     logits = layers.Dense(parts.head.units, name="central_logits")(x)
@@ -133,13 +132,6 @@ def _rates(rate, names):
 
 
 def _check_hidden(hidden_units, dropout):
-    is_sequence = isinstance(hidden_units, (tuple, list))
-    if hidden_units is not None and (
-        not is_sequence
-        or any(not isinstance(u, int) or isinstance(u, bool) or u < 1 for u in hidden_units)
-    ):
-        raise ValueError(
-            f"hidden_units: expected a sequence of ints >= 1 or None. Received: {hidden_units!r}"
-        )
-    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
-        raise ValueError(f"dropout: expected a float in [0, 1). Received: {dropout!r}")
+    if hidden_units is not None:
+        check_widths("hidden_units", hidden_units)
+    check_rate("dropout", dropout)

@@ -2,9 +2,10 @@
 
 from keras import layers
 
+from keras_fusion._arguments import check_rate
 from keras_fusion.layers import ResidualGating
 from keras_fusion.models.assemble import Parts
-from keras_fusion.models.gmu import check_rate, last_tensors
+from keras_fusion.models.below import last_tensors
 from keras_fusion.models.modality_gated import with_first
 from keras_fusion.models.naming import named_backbones
 from keras_fusion.models.streams import pooled
@@ -74,15 +75,14 @@ def build_residual_gated(
         Vo et al. (2019), Composing Text and Image for Image Retrieval, Sect. 3.2. Yang et al.
         (2022), An Overview of Multimodal Fusion Learning, Eq. (4) to (6).
     """
-    check_rate(dropout)
+    check_rate("dropout", dropout)
     backbones = with_first(named_backbones(backbones), main, "main")
     parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
     tensors = last_tensors(parts.streams, backbones, unimodal_loss_weights is not None)
     for i, modality in enumerate(parts.names):
         if i > 0 or len(tensors[i].shape) != 4:
             tensors[i] = pooled(tensors[i], f"{modality}_average_level_0")
-    options = {} if parts.present is None else {"present": parts.present}
-    x = ResidualGating(hidden_units, kernel_size, name="fusion_0")(tensors, **options)
+    x = parts.call(ResidualGating(hidden_units, kernel_size, name="fusion_0"), tensors)
     x = pooled(x, "central_average")
     if dropout:
         x = layers.Dropout(dropout, name="central_dropout")(x)

@@ -2,6 +2,7 @@
 
 from keras import layers
 
+from keras_fusion._arguments import check_bool, check_int, check_rate
 from keras_fusion.backbones.fusion_points import shape_name
 from keras_fusion.layers import CrossConnection1D2D, CrossConnection2D1D, ModalityMask
 from keras_fusion.models.assemble import Parts
@@ -203,12 +204,10 @@ class _Connections:
 
 def _check(cross, residual, batch_norm, dropout, hidden_units):
     for label, value in (("cross", cross), ("residual", residual), ("batch_norm", batch_norm)):
-        if not isinstance(value, bool):
-            raise TypeError(f"{label}: expected True or False. Received: {value!r}")
-    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
-        raise ValueError(f"dropout: expected a float in [0, 1). Received: {dropout!r}")
-    if hidden_units is not None and (not isinstance(hidden_units, int) or hidden_units < 1):
-        raise ValueError(f"hidden_units: expected an int >= 1 or None. Received: {hidden_units!r}")
+        check_bool(label, value)
+    check_rate("dropout", dropout)
+    if hidden_units is not None:
+        check_int("hidden_units", hidden_units)
 
 
 def _map_and_vector(streams):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import keras
 from keras import layers
 
+from keras_fusion._arguments import check_bool, check_choice, check_int
 from keras_fusion.layers import CrossConnection1D2D, CrossConnection2D1D
 from keras_fusion.models.fusion_model import FusionModel
 
@@ -77,16 +78,13 @@ def finished(image, audio, x, num_classes, name):
 
 
 def sizes_of(dataset, cross, residual, num_classes):
-    for label, value in (("cross", cross), ("residual", residual)):
-        if not isinstance(value, bool):
-            raise TypeError(f"{label}: expected True or False. Received: {value!r}")
-    if dataset not in _DATASETS:
-        raise ValueError(f"dataset: expected one of {sorted(_DATASETS)}. Received: {dataset!r}")
+    check_bool("cross", cross)
+    check_bool("residual", residual)
+    check_choice("dataset", dataset, sorted(_DATASETS))
     sizes = _DATASETS[dataset]
     if num_classes is None:
         return sizes
-    if not isinstance(num_classes, int) or num_classes < 1:
-        raise ValueError(f"num_classes: expected an int >= 1. Received: {num_classes!r}")
+    check_int("num_classes", num_classes)
     return replace(sizes, num_classes=num_classes)
 
 

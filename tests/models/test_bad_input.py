@@ -221,7 +221,7 @@ BUILDS = [
     ),
     # ---- the other arguments
     (SOFTMAX, {"align": "crop"}, ValueError, r"align: .*'auto'.*Received: 'crop'"),
-    (SOFTMAX, {"fuse": "votes"}, ValueError, "fuse: .*\"logits\".*Received: 'votes'"),
+    (SOFTMAX, {"fuse": "votes"}, ValueError, "fuse: .*'logits'.*Received: 'votes'"),
     (SOFTMAX, {"kernel_size": 0}, ValueError, "kernel_size: .*Received: 0"),
     (SOFTMAX, {"kernel_size": (3, 3)}, ValueError, r"kernel_size: .*Received: \(3, 3\)"),
     (SOFTMAX, {"max_width": 1.5}, ValueError, "max_width: .*Received: 1.5"),

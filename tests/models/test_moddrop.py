@@ -165,12 +165,12 @@ def test_taps():
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
-        ({"fuse": "logits"}, ValueError, 'fuse: expected "features" or "scores"'),
+        ({"fuse": "logits"}, ValueError, "fuse: expected one of .*'features', 'scores'"),
         ({"rate": 1.5}, ValueError, r"rate: expected a float in \[0, 1\]"),
         ({"rate": [0.5, 0.5]}, TypeError, "rate: expected a float or a dict"),
         ({"rate": {"text": 0.5}}, ValueError, r"rate: expected the modalities \['sound', 'text'\]"),
-        ({"hidden_units": 8}, ValueError, "hidden_units: expected a sequence of ints"),
-        ({"hidden_units": (0,)}, ValueError, "hidden_units: expected a sequence of ints"),
+        ({"hidden_units": 8}, TypeError, "hidden_units: expected a sequence of ints"),
+        ({"hidden_units": (3, 0)}, ValueError, r"hidden_units\[1\]: expected an int >= 1"),
         ({"dropout": 1.0}, ValueError, "dropout: expected a float"),
     ],
 )

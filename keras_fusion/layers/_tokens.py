@@ -1,0 +1,119 @@
+"""Tensors as tokens: the places that an attention looks at, and which of them count."""
+
+from keras import ops
+
+from keras_fusion.layers._modalities import as_list, check_present, shape_of
+
+
+def check_tokens(layer, shapes, present_shape=None, columns=None):
+    """The shapes as tuples; an error unless they are two or more tensors with features.
+
+    Args:
+        layer: Its name, for the message.
+        shapes: Of the modalities: vectors, sequences, maps or videos.
+        present_shape: Of the mask `present`, or None.
+        columns: How many columns that has; by default one per modality.
+    """
+    what = f"{layer}: expected a list of two or more tensors (batch, ..., features)"
+    if not isinstance(shapes, (list, tuple)) or any(
+        not isinstance(shape, (list, tuple)) for shape in shapes
+    ):
+        raise TypeError(f"{what}. Received shape: {shapes}")
+    shapes = [tuple(shape) for shape in shapes]
+    if len(shapes) < 2 or any(len(s) < 2 or s[-1] is None for s in shapes):
+        raise ValueError(f"{what}. Received shapes: {shapes}")
+    check_present(present_shape, columns or len(shapes))
+    return shapes
+
+
+def check_call(layer, modalities, present, masks, columns=None):
+    """What a call got, against what the layer was built for; returns one mask (or None) each."""
+    shapes = [shape_of(x) for x in as_list(modalities)]
+    check_tokens(type(layer).__name__, shapes, shape_of(present), columns)
+    widths = [shape[-1] for shape in shapes]
+    if widths != layer.widths:
+        raise ValueError(
+            f"modalities: this layer was built for the widths {layer.widths}. Received: {widths}"
+        )
+    masks = [None] * len(shapes) if masks is None else masks
+    if not isinstance(masks, (list, tuple)) or len(masks) != len(shapes):
+        raise ValueError(
+            f"mask: expected a list with one mask or None for each of {len(shapes)} modalities. "
+            f"Received: {masks!r}"
+        )
+    for mask, shape in zip(masks, shapes, strict=True):
+        check_mask(mask, shape)
+    return list(masks)
+
+
+def check_mask(mask, shape):
+    """An error unless the mask's axes are the first ones of a tensor of that shape."""
+    if mask is None:
+        return
+    found = tuple(mask.shape)
+    known = zip(found[1:], shape[1:-1], strict=False)
+    fits = 2 <= len(found) < len(shape) and all(a == b or None in (a, b) for a, b in known)
+    if not fits:
+        raise ValueError(
+            "mask: expected the first axes of its tensor, (batch, steps) of a sequence. "
+            f"Received: {found} for a tensor of shape {shape}"
+        )
+
+
+def tokens_of(x, mask, here, dtype):
+    """A tensor as tokens, and which of them count.
+
+    Args:
+        x: `(batch, ..., features)`; a vector is one token, a map has one at every place.
+        mask: Keras' mask of it, `(batch, steps)`, or None.
+        here: `(batch,)`, whether the samples have this modality, or None.
+        dtype: Of the tokens.
+
+    Returns:
+        `(batch, tokens, features)`, zeros where a token does not count (whatever stood there),
+        and bool `(batch, tokens)`, or None where all of them count.
+    """
+    x = ops.cast(x, dtype)
+    tokens = ops.reshape(x, (ops.shape(x)[0], -1, x.shape[-1]))
+    given = [ops.cast(m, "bool") for m in (mask, here) if m is not None]
+    if not given:
+        return tokens, None
+    counts = ops.ones_like(x[..., 0], dtype="bool")
+    for part in given:
+        spread = (*ops.shape(part), *(1,) * (len(x.shape) - 1 - len(part.shape)))
+        counts = ops.logical_and(counts, ops.reshape(part, spread))
+    counts = ops.reshape(counts, (ops.shape(x)[0], -1))
+    return ops.where(counts[:, :, None], tokens, ops.zeros_like(tokens)), counts
+
+
+def all_tokens_of(modalities, masks, present, dtype):
+    """`tokens_of` for every modality: the list of their tokens, and that of which count."""
+    columns = [None if present is None else present[:, k] for k in range(len(modalities))]
+    pairs = [
+        tokens_of(x, mask, here, dtype)
+        for x, mask, here in zip(modalities, masks, columns, strict=True)
+    ]
+    return [tokens for tokens, _ in pairs], [counts for _, counts in pairs]
+
+
+def filled(tokens, counts):
+    """`counts` of several modalities, with ones where a modality's tokens all count.
+
+    None if that is so for each of them.
+    """
+    if all(c is None for c in counts):
+        return None
+    return [
+        ops.ones_like(t[..., 0], dtype="bool") if c is None else c
+        for t, c in zip(tokens, counts, strict=True)
+    ]
+
+
+def mean_of(tokens, counts):
+    """The mean over the tokens that count, `(batch, features)`; zeros where none does."""
+    if counts is None:
+        return ops.mean(tokens, axis=1)
+    # In float32: float16 does not hold the sums of long sequences.
+    weights = ops.cast(counts, "float32")[:, :, None]
+    total = ops.sum(ops.cast(tokens, "float32") * weights, axis=1)
+    return ops.cast(total / ops.maximum(ops.sum(weights, axis=1), 1.0), tokens.dtype)

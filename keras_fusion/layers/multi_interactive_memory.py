@@ -1,0 +1,205 @@
+"""Multi-interactive memory: attention over several modalities in several hops."""
+
+import keras
+from keras import layers, ops
+
+from keras_fusion._arguments import check_int
+from keras_fusion.layers._modalities import shape_of
+from keras_fusion.layers._tokens import (
+    all_tokens_of,
+    check_call,
+    check_mask,
+    check_tokens,
+    filled,
+    mean_of,
+    tokens_of,
+)
+from keras_fusion.layers.gated_multimodal_unit import masked_softmax
+
+
+@keras.saving.register_keras_serializable(package="keras_fusion")
+class MultiInteractiveMemory(keras.layers.Layer):
+    """Reads the modalities in several hops; each one's state guides how all of them are read.
+
+    Use it where a question decides what matters: the aspect of a review, a question about an
+    image. Every modality is a memory of tokens (the steps of a sequence, the places of a map or
+    video; a vector is one token). `build_interactive_memory` places it behind the backbones for
+    you.
+
+    The overview, Sect. 3.2, has no equations. These follow the authors' model, with m_ki the
+    tokens of memory k, e_k its state and q the query:
+
+        m_ki = P_k x_ki + c_k,   e_k(0) = Q q + c
+        s_jki(t) = v_jk . tanh(U_jk m_ki + V_jk e_j(t-1) + b_jk)
+        r_jk(t) = sum_i softmax_i(s_jki(t)) m_ki
+        e_k(t) = GRU_k(mean_j r_jk(t), e_k(t-1)),   t = 1 ... hops
+        output: [e_1(hops), ..., e_n(hops)]
+
+    r_kk is the self-interactive, r_jk with j != k the cross-interactive attention; in the first
+    hop all states are the query, and guide by it. As in the authors' code, weights are the same
+    in every hop. Ours: the projections to one width (their recurrent networks make it), the tanh
+    of a layer inside the score (theirs is outside), more than two memories, and a learned vector
+    for e_k(0) where there is no query. Their recurrent networks are not part of the layer.
+
+    Args:
+        units: Int >= 1, the width of memories and states.
+        hops: Int >= 1, default 3, as in the authors' code.
+        **kwargs: The arguments of every Keras layer.
+
+    Call arguments:
+        modalities: List of two or more vectors, sequences, maps or videos: the memories.
+        query: Optional tensor like one of them; its mean over the tokens is q. Given in the
+            first call or never.
+        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+            `modalities`, with one more column at the end if there is a query. An absent memory,
+            NaN included, is not read, its state guides nothing, and zeros come out for it; so it
+            is with one whose mask leaves nothing. Where the query is absent e_k(0) is zeros.
+        mask: Optional list of one mask or None per modality, `(batch, steps)`: other steps are
+            not read. By default the masks that Keras carries with the tensors.
+        query_mask: The same for the query.
+
+    Input shape:
+        List of `(batch, ..., features_k)`; `query`: `(batch, ..., features)`.
+
+    Output shape:
+        `(batch, number of modalities * units)`, values in (-1, 1) if those of e_k(0) are.
+
+    Raises:
+        TypeError, ValueError: arguments out of their range, or tensors that do not fit.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_fusion as kf
+    >>> words, regions, aspect = np.ones((2, 9, 6)), np.ones((2, 7, 7, 4)), np.ones((2, 3))
+    >>> memory = kf.layers.MultiInteractiveMemory(units=8, hops=2)
+    >>> memory([words, regions], query=aspect).shape == (2, 16)
+    True
+
+    Reference:
+        Xu, Mao & Chen (2019), Multi-Interactive Memory Network for Aspect Based Multimodal
+        Sentiment Analysis. Yang et al. (2022), An Overview of Multimodal Fusion Learning,
+        Sect. 3.2.
+    """
+
+    def __init__(self, units, hops=3, **kwargs):
+        super().__init__(**kwargs)
+        check_int("units", units)
+        check_int("hops", hops)
+        self.units = units
+        self.hops = hops
+        # Masks end here: what comes out has no steps.
+        self.supports_masking = True
+
+    def build(self, modalities_shape=(), query_shape=None, present_shape=None):
+        shapes = self._check(modalities_shape, query_shape, present_shape)
+        self.widths, n = [shape[-1] for shape in shapes], len(shapes)
+        self.query_width = None if query_shape is None else query_shape[-1]
+        if query_shape is None:
+            self.initial_state = self.add_weight(shape=(self.units,), name="initial_state")
+        else:
+            self.query_projection = self._dense(self.units, "query_projection", query_shape[-1])
+        self.projections, self.keys, self.guides, self.cells = [], [], [], []
+        for k, width in enumerate(self.widths):
+            self.projections.append(self._dense(self.units, f"projection_{k}", width))
+            # U_jk and b_jk for all j in one, then V_kj for all j.
+            self.keys.append(self._dense(n * self.units, f"keys_{k}", self.units))
+            self.guides.append(self._dense(n * self.units, f"guide_{k}", self.units, False))
+            cell = layers.GRUCell(self.units, dtype=self.dtype_policy, name=f"gru_{k}")
+            cell.build((None, self.units))
+            self.cells.append(cell)
+        self.scores = self.add_weight(shape=(n, n, self.units), name="scores")
+
+    def _dense(self, units, name, width, use_bias=True):
+        dense = layers.Dense(units, use_bias=use_bias, dtype=self.dtype_policy, name=name)
+        dense.build((None, width))
+        return dense
+
+    def _check(self, shapes, query_shape, present_shape):
+        has_query = query_shape is not None
+        if has_query and (len(query_shape) < 2 or query_shape[-1] is None):
+            raise ValueError(
+                f"query: expected a tensor (batch, ..., features). Received: {tuple(query_shape)}"
+            )
+        columns = len(shapes) + 1 if has_query and isinstance(shapes, (list, tuple)) else None
+        return check_tokens(type(self).__name__, shapes, present_shape, columns)
+
+    # `modalities_mask` is how Keras calls the masks it carries where there are more arguments.
+    def call(
+        self,
+        modalities,
+        query=None,
+        present=None,
+        mask=None,
+        modalities_mask=None,
+        query_mask=None,
+    ):
+        masks = modalities_mask if mask is None else mask
+        n = len(self.widths)
+        masks = check_call(self, modalities, present, masks, n + (query is not None))
+        memories, counts = all_tokens_of(
+            modalities, masks, None if present is None else present[:, :n], self.compute_dtype
+        )
+        memories = [p(m) for p, m in zip(self.projections, memories, strict=True)]
+        counts = filled(memories, counts)
+        weights = here = None
+        if counts is not None:
+            here = ops.stack([ops.any(c, axis=1) for c in counts], axis=1)
+            weights = ops.cast(here, self.compute_dtype)
+            weights = weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
+        state = self._initial(query, query_mask, present, ops.shape(memories[0])[0])
+        states = [state] * n
+        # U m + b is the same in every hop.
+        keys = [self._apart(d(m), n) for d, m in zip(self.keys, memories, strict=True)]
+        for _ in range(self.hops):
+            guides = [self._apart(d(e), n) for d, e in zip(self.guides, states, strict=True)]
+            guides = ops.stack(guides, axis=1)  # (batch, j, k, units)
+            reads = [self._read(k, memories[k], keys[k], guides[:, :, k], counts) for k in range(n)]
+            if weights is None:
+                mixed = [ops.mean(r, axis=1) for r in reads]
+            else:
+                mixed = [ops.sum(r * weights[:, :, None], axis=1) for r in reads]
+            states = [cell(r, e)[0] for cell, r, e in zip(self.cells, mixed, states, strict=True)]
+        if here is not None:
+            states = [
+                ops.where(here[:, k : k + 1], e, ops.zeros_like(e)) for k, e in enumerate(states)
+            ]
+        return ops.concatenate(states, axis=-1)
+
+    def _apart(self, x, n):
+        """`(batch, ..., n * units)` as `(batch, ..., n, units)`."""
+        return ops.reshape(x, (*ops.shape(x)[:-1], n, self.units))
+
+    def _read(self, k, memory, keys, guides, counts):
+        """r_jk for all j, `(batch, n, units)`."""
+        hidden = ops.tanh(keys + guides[:, None])  # (batch, tokens, j, units)
+        scores = ops.sum(hidden * ops.cast(self.scores[k], self.compute_dtype), axis=-1)
+        scores = ops.cast(scores, "float32")
+        shares = masked_softmax(scores, None if counts is None else counts[k])
+        return ops.einsum("bij,biu->bju", ops.cast(shares, self.compute_dtype), memory)
+
+    def _initial(self, query, mask, present, batch):
+        """e_k(0), the same for all k."""
+        width = None if query is None else query.shape[-1]
+        if width != self.query_width:
+            raise ValueError(
+                f"query: this layer was built for the width {self.query_width} (None: without). "
+                f"Received: {width}"
+            )
+        if query is None:
+            state = ops.cast(self.initial_state, self.compute_dtype)
+            return ops.broadcast_to(state, (batch, self.units))
+        check_mask(mask, shape_of(query))
+        here = None if present is None else ops.cast(present[:, -1], "bool")
+        state = self.query_projection(mean_of(*tokens_of(query, mask, here, self.compute_dtype)))
+        return state if here is None else ops.where(here[:, None], state, ops.zeros_like(state))
+
+    def compute_output_shape(self, modalities_shape=(), query_shape=None, present_shape=None):
+        shapes = self._check(modalities_shape, query_shape, present_shape)
+        return (shapes[0][0], len(shapes) * self.units)
+
+    def compute_mask(self, modalities, mask=None):
+        return None
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "hops": self.hops}

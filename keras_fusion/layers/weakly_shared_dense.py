@@ -1,0 +1,126 @@
+"""Dense layers, one per modality, that are drawn towards each other: weak sharing."""
+
+import keras
+from keras import layers, ops
+
+from keras_fusion._arguments import check_factor, check_int
+from keras_fusion.layers._modalities import without_absent
+from keras_fusion.layers.gated_multimodal_unit import check_vectors, vectors
+
+
+@keras.saving.register_keras_serializable(package="keras_fusion")
+class WeaklySharedDense(keras.layers.Layer):
+    """One dense layer per modality, whose weights are kept similar without being the same.
+
+    Use it where modalities of one width should learn what they have in common and still keep
+    what is their own: between layers shared strictly and layers not shared at all. `build_dtn`
+    places it for you. With the weights W_k, b_k of modality k,
+
+        h_k = f(W_k x_k + b_k)
+        Omega = sum_{k<l} ||W_k - W_l||^2 + ||b_k - b_l||^2  (squared Frobenius and 2-norm)
+
+    gamma Omega is added to the loss (deep transfer networks; for two modalities there is one
+    pair, all pairs of more are our extension).
+
+    Args:
+        units: Int >= 1, the width of every output.
+        activation: f, the name of an activation or a function; "relu" by default.
+        sharing_weight: Float >= 0, gamma: 0 shares nothing, a large one everything. Default
+            0.01, XFlow's.
+        **kwargs: The arguments of every Keras layer.
+
+    Call arguments:
+        modalities: List of two or more vectors of one width.
+        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+            `modalities`. An absent modality's output is zero, and whatever stands in its input,
+            NaN included, reaches nothing.
+
+    Input shape:
+        List of `(batch, features)`, all of one width.
+
+    Output shape:
+        List of `(batch, units)`.
+
+    Raises:
+        TypeError, ValueError: arguments out of their range, or anything but a list of vectors of
+            one width.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_fusion as kf
+    >>> dense = kf.layers.WeaklySharedDense(units=4)
+    >>> image, sound = dense([np.ones((2, 6)), np.zeros((2, 6))])
+    >>> image.shape == sound.shape == (2, 4)
+    True
+    >>> dense.set_weights([np.ones((6, 4)), np.zeros(4), np.zeros((6, 4)), np.ones(4)])
+    >>> round(float(sum(dense.losses)), 4)  # 0.01 * (24 + 4)
+    0.28
+
+    Reference:
+        Shu, Qi, Tang & Wang (2015), Weakly-Shared Deep Transfer Networks for
+        Heterogeneous-Domain Knowledge Propagation; Cangea et al. (2017), XFlow, Sect. III-A-3.
+    """
+
+    def __init__(self, units, activation="relu", sharing_weight=0.01, **kwargs):
+        super().__init__(**kwargs)
+        check_int("units", units)
+        check_factor("sharing_weight", sharing_weight)
+        self.units = units
+        self.activation = keras.activations.get(activation)
+        self.sharing_weight = sharing_weight
+
+    def build(self, modalities_shape=(), present_shape=None):
+        self.widths = check_one_width(self, modalities_shape, present_shape)
+        self.dense = []
+        for k, width in enumerate(self.widths):
+            dense = layers.Dense(
+                self.units,
+                self.activation,
+                kernel_regularizer=self._distance("kernel", k),
+                bias_regularizer=self._distance("bias", k),
+                dtype=self.dtype_policy,
+                name=f"dense_{k}",
+            )
+            dense.build((None, width))
+            self.dense.append(dense)
+
+    def _distance(self, name, k):
+        """Gamma times the squared distance of one weight to those of the modalities before."""
+        if k == 0 or not self.sharing_weight:
+            return None
+        others = list(self.dense)
+
+        # A regularizer, as in the call weights would come in half precision.
+        def distance(weight):
+            apart = [ops.subtract(weight, getattr(other, name)) for other in others]
+            return self.sharing_weight * sum(ops.sum(ops.square(d)) for d in apart)
+
+        return distance
+
+    def call(self, modalities, present=None):
+        seen = vectors(self, modalities, present)
+        hidden = [dense(x) for dense, x in zip(self.dense, seen, strict=True)]
+        return without_absent(hidden, present, self.compute_dtype)
+
+    def compute_output_shape(self, modalities_shape=(), present_shape=None):
+        check_one_width(self, modalities_shape, present_shape)
+        return [(shape[0], self.units) for shape in modalities_shape]
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": keras.activations.serialize(self.activation),
+            "sharing_weight": self.sharing_weight,
+        }
+
+
+def check_one_width(layer, shapes, present_shape):
+    """The widths of two or more vectors, all the same; an error for any other inputs."""
+    widths = check_vectors(layer, shapes, present_shape)
+    if len(set(widths)) > 1:
+        raise ValueError(
+            f"{type(layer).__name__}: expected vectors of one width. Received widths: {widths}"
+        )
+    return widths
