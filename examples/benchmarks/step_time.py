@@ -13,7 +13,7 @@ All are built and warmed up first, each library in a process of its own. Then ev
 each once, in a random order; a visit is one `fit` of 1 + --steps steps, the first not timed.
 Ratios are taken within a round. Medians over the rounds, with 95 % intervals.
 
-Time:     about 12 min on two quiet CPU cores (--quick: a few minutes, figures without meaning)
+Time:     about 16 min on two CPU cores (--quick: a few minutes, figures without meaning)
 Expected: a / b <= 1.05; a / c <= 1.05 on TensorFlow and JAX; a / d <= 1.1 (eager) on TensorFlow
 """
 

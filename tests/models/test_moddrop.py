@@ -150,9 +150,11 @@ def test_unimodal_heads_on_request():
 
 def test_three_modalities_and_regression():
     three = {n: vector_net(n, classes=None) for n in "cab"}
-    model = build_moddrop(three, units=2, rate=0.1, allow_none=True, rescale=True)
+    model = build_moddrop(three, units=2, rate=0.1, allow_none=True, seed=7)
     layer = model.get_layer("fusion_moddrop")
-    assert (layer.rate, layer.allow_none, layer.rescale) == (0.1, True, True)
+    assert (layer.rate, layer.allow_none, layer.rescale, layer.seed) == (0.1, True, False, 7)
+    other = build_moddrop(three, units=2, rescale=True).get_layer("fusion_moddrop")
+    assert (other.rate, other.allow_none, other.rescale, other.seed) == (0.5, False, True, None)
     assert model.output["central"].shape == (None, 2)
 
 
