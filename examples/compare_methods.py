@@ -77,7 +77,7 @@ def mm_digits_backbones(method):
 def grid_digits_backbones(method):
     return {
         "lips": kf.backbones.lenet5((32, 48, 12), name="lips"),
-        "audio": kf.backbones.mlp(24 * 24, (256, 256), name="audio"),
+        "audio": kf.backbones.mlp(24 * 25, (256, 256), name="audio"),
     }
 
 
@@ -89,6 +89,7 @@ DATA = {
 
 def run(name, method, seed, data, epochs):
     """Trains one method, or each modality alone; returns what the table needs."""
+    keras.utils.clear_session()  # or the models before it stay in memory
     keras.utils.set_random_seed(seed)
     backbones = DATA[name][1](method)
     if method == "alone":

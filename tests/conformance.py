@@ -73,6 +73,19 @@ def probabilities(*shape):
     return _rng.dirichlet(np.ones(shape[-1]), size=shape[:-1]).astype("float32")
 
 
+# Entries whose step, in the one model of all rows, may be too small for float32.
+SMALL_STEPS = tuple(
+    f"{name}_{k}/{kind}"
+    for k in range(3)
+    for name, kind in (
+        ("keys", "kernel"),
+        ("keys", "bias"),
+        ("guide", "kernel"),
+        ("gru", "kernel"),
+        ("gru", "recurrent_kernel"),
+    )
+)
+
 PRESENT = np.array([[True, False, True], [False, False, True], [True, True, True]])
 
 CASES = [
@@ -108,6 +121,14 @@ CASES = [
         (3, 4, 4, 1),
     ),
     Case(
+        layers.CooccurrenceRegularization,
+        "three vectors with present",
+        {"pair_weight": 0.5},
+        ([floats(3, 5), floats(3, 5), floats(3, 5)],),
+        [(3, 5), (3, 5), (3, 5)],
+        keywords={"present": PRESENT},
+    ),
+    Case(
         layers.CrossConnection1D2D,
         "vector to maps",
         # To several channels PyTorch has no float16 gradient on a CPU.
@@ -131,6 +152,32 @@ CASES = [
         (floats(3, 4, 3, 2),),
         (3, 4),
         partly_still=("dense_prelu/alpha",),
+    ),
+    Case(
+        layers.CrossModalAttention,
+        "sequence and map",
+        # Without dropout Keras' attention has no float16 gradient on JAX's CPU.
+        {"units": 4, "num_heads": 2, "dropout": 0.5, "seed": 1},
+        ([floats(3, 5, 2), floats(3, 2, 3, 4)],),
+        [(3, 5, 4), (3, 2, 3, 4)],
+        training_differs=True,
+    ),
+    Case(
+        layers.CrossModalAttention,
+        "means of three with present and dropout",
+        {"units": 4, "num_heads": 1, "dropout": 0.5, "pooling": "mean", "seed": 1},
+        ([floats(3, 5, 2), floats(3, 4), floats(3, 4, 3)],),
+        [(3, 4), (3, 4), (3, 4)],
+        keywords={"present": PRESENT},
+        training_differs=True,
+    ),
+    Case(
+        layers.CrossModalAttention,
+        "integer maps and sequences without residual",
+        {"units": 2, "num_heads": 2, "dropout": 0.5, "residual": False, "seed": 1},
+        ([integers(3, 3, 2, 2, 1, dtype="uint8"), integers(3, 3, 4, 2)],),
+        [(3, 2, 2, 2), (3, 4, 2)],
+        training_differs=True,
     ),
     Case(
         layers.ElementwiseFusion,
@@ -227,6 +274,58 @@ CASES = [
         keywords={"present": PRESENT},
         training_differs=True,
     ),
+    Case(
+        layers.MultiInteractiveMemory,
+        "sequence and map",
+        # Small values: far out, the gates of its cells hardly have a gradient.
+        {"units": 2, "hops": 2},
+        ([0.3 * floats(3, 5, 2), 0.3 * floats(3, 2, 3, 4)],),
+        (3, 4),
+        partly_still=SMALL_STEPS,
+    ),
+    Case(
+        layers.MultiInteractiveMemory,
+        "three with query and present",
+        {"units": 2},
+        ([0.3 * floats(3, 5, 2), 0.3 * floats(3, 4, 4), 0.3 * floats(3, 4, 3)],),
+        (3, 6),
+        keywords={
+            "query": floats(3, 2, 2),
+            "present": np.concatenate([PRESENT, [[True], [True], [False]]], axis=1),
+        },
+        partly_still=SMALL_STEPS,
+    ),
+    Case(
+        layers.MultiInteractiveMemory,
+        "integer sequences",
+        {"units": 2, "hops": 1},
+        ([integers(3, 3, 5, 2, dtype="uint8"), integers(3, 3, 4, 1)],),
+        (3, 4),
+        keywords={"query": 1 + integers(3, 3, 2)},
+        partly_still=SMALL_STEPS,
+    ),
+    Case(
+        layers.MultipleKernelFusion,
+        "own kernels of two vectors",
+        {"kernels": [["rbf", ["rbf", 2.0]], ["linear"]], "landmarks": 4, "nystroem": True},
+        ([floats(3, 5), floats(3, 2)],),
+        (3, 4),
+    ),
+    Case(
+        layers.MultipleKernelFusion,
+        "three with present and polynomials",
+        {"kernels": ["rbf", ("polynomial", 3)], "landmarks": 4},
+        ([floats(3, 5), floats(3, 2), floats(3, 3)],),
+        (3, 4),
+        keywords={"present": PRESENT},
+    ),
+    Case(
+        layers.MultipleKernelFusion,
+        "integer vectors",
+        {"kernels": "polynomial", "landmarks": 2},
+        ([1 + integers(3, 3, 4, dtype="uint8"), 1 + integers(3, 3, 2)],),
+        (3, 2),
+    ),
     Case(layers.NormalizeProbabilities, "softmax", {}, (floats(3, 4),), (3, 4)),
     Case(
         layers.NormalizeProbabilities,
@@ -291,6 +390,36 @@ CASES = [
         {},
         ([probabilities(3, 5, 4), probabilities(3, 5, 4)], probabilities(3, 5, 4)),
         (3, 5, 4),
+    ),
+    Case(
+        layers.SharedSpecificTransfer,
+        "two vectors of different widths",
+        {"units": 4},
+        ([floats(3, 5), floats(3, 2)],),
+        (3, 24),
+    ),
+    Case(
+        layers.SharedSpecificTransfer,
+        "three with present and low temperature",
+        {"units": 3, "temperature": 0.5, "similarity_weight": 0.5, "difference_weight": 0},
+        ([floats(3, 5), 1 + integers(3, 3, 2, dtype="uint8"), floats(3, 3)],),
+        (3, 27),
+        keywords={"present": PRESENT},
+    ),
+    Case(
+        layers.WeaklySharedDense,
+        "three vectors with present",
+        {"units": 4, "activation": "tanh", "sharing_weight": 0.5},
+        ([floats(3, 5), floats(3, 5), floats(3, 5)],),
+        [(3, 4), (3, 4), (3, 4)],
+        keywords={"present": PRESENT},
+    ),
+    Case(
+        layers.WeaklySharedDense,
+        "integer vectors",
+        {"units": 4, "activation": "linear"},
+        ([1 + integers(3, 3, 2, dtype="uint8"), 1 + integers(3, 3, 2)],),
+        [(3, 4), (3, 4)],
     ),
     Case(
         layers.WeightedMean,

@@ -2,6 +2,7 @@
 
 from keras_fusion.layers.average_axes import AverageAxes
 from keras_fusion.layers.central_fusion import CentralFusion
+from keras_fusion.layers.cooccurrence_regularization import CooccurrenceRegularization
 from keras_fusion.layers.cross_connections import CrossConnection1D2D, CrossConnection2D1D
 from keras_fusion.layers.cross_modal_attention import CrossModalAttention
 from keras_fusion.layers.elementwise_fusion import ElementwiseFusion
@@ -11,15 +12,19 @@ from keras_fusion.layers.modality_gate import ModalityGate
 from keras_fusion.layers.modality_mask import ModalityMask
 from keras_fusion.layers.moddrop import ModDrop
 from keras_fusion.layers.multi_interactive_memory import MultiInteractiveMemory
+from keras_fusion.layers.multiple_kernel_fusion import MultipleKernelFusion
 from keras_fusion.layers.pad_features import PadFeatures
 from keras_fusion.layers.probabilities import NormalizeProbabilities, ProbabilitiesToLogits
 from keras_fusion.layers.residual_gating import ResidualGating
 from keras_fusion.layers.score_rules import ScoreRule
+from keras_fusion.layers.shared_specific_transfer import SharedSpecificTransfer
+from keras_fusion.layers.weakly_shared_dense import WeaklySharedDense
 from keras_fusion.layers.weighted_mean import WeightedMean
 
 __all__ = [
     "AverageAxes",
     "CentralFusion",
+    "CooccurrenceRegularization",
     "CrossConnection1D2D",
     "CrossConnection2D1D",
     "CrossModalAttention",
@@ -30,10 +35,13 @@ __all__ = [
     "ModalityGate",
     "ModalityMask",
     "MultiInteractiveMemory",
+    "MultipleKernelFusion",
     "NormalizeProbabilities",
     "PadFeatures",
     "ProbabilitiesToLogits",
     "ResidualGating",
     "ScoreRule",
+    "SharedSpecificTransfer",
+    "WeaklySharedDense",
     "WeightedMean",
 ]

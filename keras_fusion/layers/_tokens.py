@@ -97,16 +97,23 @@ def all_tokens_of(modalities, masks, present, dtype):
 
 
 def filled(tokens, counts):
-    """`counts` of several modalities, with ones where a modality's tokens all count.
-
-    None if that is so for each of them.
-    """
-    if all(c is None for c in counts):
-        return None
+    """`counts`, with ones for the modalities of which all tokens count."""
     return [
         ops.ones_like(t[..., 0], dtype="bool") if c is None else c
         for t, c in zip(tokens, counts, strict=True)
     ]
+
+
+def shares_of(scores, counts):
+    """A softmax over the tokens of `(batch, tokens, readers)`: float32, 0 for what does not count.
+
+    Not `ops.softmax`, which warns where there is but one token.
+    """
+    counts = counts[:, :, None]
+    scores = ops.where(counts, ops.cast(scores, "float32"), -1e30)
+    powers = ops.exp(scores - ops.max(scores, axis=1, keepdims=True))
+    powers = ops.where(counts, powers, 0.0)
+    return powers / ops.maximum(ops.sum(powers, axis=1, keepdims=True), 1e-30)
 
 
 def mean_of(tokens, counts):

@@ -4,13 +4,7 @@ import keras
 from keras import layers, ops
 
 from keras_fusion._arguments import check_bool, check_choice, check_int, check_rate
-from keras_fusion.layers._tokens import (
-    all_tokens_of,
-    check_call,
-    check_tokens,
-    filled,
-    mean_of,
-)
+from keras_fusion.layers._tokens import all_tokens_of, check_call, check_tokens, filled, mean_of
 
 POOLINGS = (None, "mean")
 
@@ -160,9 +154,9 @@ class CrossModalAttention(keras.layers.Layer):
         """A_k."""
         others = [j for j in range(len(tokens)) if j != k]
         keys = ops.concatenate([tokens[j] for j in others], axis=1)
-        is_key = filled([tokens[j] for j in others], [counts[j] for j in others])
-        if is_key is None:
+        if all(counts[j] is None for j in others):
             return self.attentions[k](tokens[k], keys, training=training)
+        is_key = filled([tokens[j] for j in others], [counts[j] for j in others])
         is_key = ops.concatenate(is_key, axis=1)
         any_key = ops.any(is_key, axis=1, keepdims=True)
         # A softmax over nothing is NaN: without any key all are looked at, and nothing is taken.

@@ -12,9 +12,9 @@ from keras_fusion.layers._tokens import (
     check_tokens,
     filled,
     mean_of,
+    shares_of,
     tokens_of,
 )
-from keras_fusion.layers.gated_multimodal_unit import masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
@@ -134,51 +134,36 @@ class MultiInteractiveMemory(keras.layers.Layer):
         modalities_mask=None,
         query_mask=None,
     ):
-        masks = modalities_mask if mask is None else mask
         n = len(self.widths)
+        masks = modalities_mask if mask is None else mask
         masks = check_call(self, modalities, present, masks, n + (query is not None))
-        memories, counts = all_tokens_of(
-            modalities, masks, None if present is None else present[:, :n], self.compute_dtype
-        )
+        here = None if present is None else present[:, :n]
+        memories, counts = all_tokens_of(modalities, masks, here, self.compute_dtype)
         memories = [p(m) for p, m in zip(self.projections, memories, strict=True)]
         counts = filled(memories, counts)
-        weights = here = None
-        if counts is not None:
-            here = ops.stack([ops.any(c, axis=1) for c in counts], axis=1)
-            weights = ops.cast(here, self.compute_dtype)
-            weights = weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
-        state = self._initial(query, query_mask, present, ops.shape(memories[0])[0])
-        states = [state] * n
+        here = ops.stack([ops.any(c, axis=1) for c in counts], axis=1)
+        weights = ops.cast(here, self.compute_dtype)
+        weights = weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
         # U m + b is the same in every hop.
-        keys = [self._apart(d(m), n) for d, m in zip(self.keys, memories, strict=True)]
+        keys = [self._apart(dense(m)) for dense, m in zip(self.keys, memories, strict=True)]
+        states = [self._first_state(query, query_mask, present, ops.shape(here)[0])] * n
         for _ in range(self.hops):
-            guides = [self._apart(d(e), n) for d, e in zip(self.guides, states, strict=True)]
+            guides = [self._apart(dense(e)) for dense, e in zip(self.guides, states, strict=True)]
             guides = ops.stack(guides, axis=1)  # (batch, j, k, units)
-            reads = [self._read(k, memories[k], keys[k], guides[:, :, k], counts) for k in range(n)]
-            if weights is None:
-                mixed = [ops.mean(r, axis=1) for r in reads]
-            else:
-                mixed = [ops.sum(r * weights[:, :, None], axis=1) for r in reads]
-            states = [cell(r, e)[0] for cell, r, e in zip(self.cells, mixed, states, strict=True)]
-        if here is not None:
-            states = [
-                ops.where(here[:, k : k + 1], e, ops.zeros_like(e)) for k, e in enumerate(states)
-            ]
+            for k in range(n):
+                hidden = ops.tanh(keys[k] + guides[:, None, :, k])  # (batch, tokens, j, units)
+                scores = ops.sum(hidden * ops.cast(self.scores[k], hidden.dtype), axis=-1)
+                shares = ops.cast(shares_of(scores, counts[k]), hidden.dtype)
+                read = ops.einsum("bj,bij,biu->bu", weights, shares, memories[k])
+                states[k], _ = self.cells[k](read, states[k])
+        states = [ops.where(here[:, k : k + 1], e, ops.zeros_like(e)) for k, e in enumerate(states)]
         return ops.concatenate(states, axis=-1)
 
-    def _apart(self, x, n):
+    def _apart(self, x):
         """`(batch, ..., n * units)` as `(batch, ..., n, units)`."""
-        return ops.reshape(x, (*ops.shape(x)[:-1], n, self.units))
+        return ops.reshape(x, (*ops.shape(x)[:-1], len(self.widths), self.units))
 
-    def _read(self, k, memory, keys, guides, counts):
-        """r_jk for all j, `(batch, n, units)`."""
-        hidden = ops.tanh(keys + guides[:, None])  # (batch, tokens, j, units)
-        scores = ops.sum(hidden * ops.cast(self.scores[k], self.compute_dtype), axis=-1)
-        scores = ops.cast(scores, "float32")
-        shares = masked_softmax(scores, None if counts is None else counts[k])
-        return ops.einsum("bij,biu->bju", ops.cast(shares, self.compute_dtype), memory)
-
-    def _initial(self, query, mask, present, batch):
+    def _first_state(self, query, mask, present, batch):
         """e_k(0), the same for all k."""
         width = None if query is None else query.shape[-1]
         if width != self.query_width:

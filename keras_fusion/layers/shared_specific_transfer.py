@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._arguments import check_int, is_number
+from keras_fusion._arguments import check_factor, check_int, is_number
 from keras_fusion.layers.gated_multimodal_unit import (
     check_built,
     check_vectors,
@@ -23,7 +23,7 @@ class SharedSpecificTransfer(keras.layers.Layer):
     For modalities k, j of one sample (the overview gives no equations; these are ours, after
     Lu et al., Sect. 3, whose symbols differ):
 
-        s_k = S relu(E_k x_k)              shared part; one S for all modalities
+        s_k = S silu(E_k x_k)              shared part; one S for all modalities
         p_k = P_k x_k                      specific part
         a_kj = exp(cos(s_k, s_j) / t) / sum_i exp(cos(s_k, s_i) / t)       affinities
         f_k = [p_k, sum_(j != k) a_kj p_j, sum_j a_kj s_j]
@@ -36,8 +36,8 @@ class SharedSpecificTransfer(keras.layers.Layer):
       already paired. The softmax stands for choosing the nearest.
     - There affinities within a modality are of shared and specific parts together. Here that is
       only the affinity of a node with itself, which counts as 1 = cos(s_k, s_k).
-    - S and P_k are convolutional networks there, and a layer with a nonlinearity follows. Here
-      they are affine; what follows is up to the classifier.
+    - The parts come from convolutional networks there, and a layer with a nonlinearity follows.
+      Here E_k, S and P_k are affine; what follows is up to the classifier.
     - Shared parts become alike, and differ from the specific ones, by adversarial training there.
       Here two losses of Domain Separation Networks do it, per sample and scaled to [0, 2] and
       [0, 1], each with its weight:
@@ -97,8 +97,8 @@ class SharedSpecificTransfer(keras.layers.Layer):
         check_int("units", units)
         if not is_number(temperature) or not temperature > 0:
             raise ValueError(f"temperature: expected a float > 0. Received: {temperature!r}")
-        check_weight("similarity_weight", similarity_weight)
-        check_weight("difference_weight", difference_weight)
+        check_factor("similarity_weight", similarity_weight)
+        check_factor("difference_weight", difference_weight)
         self.units = units
         self.temperature = temperature
         self.similarity_weight = similarity_weight
@@ -107,7 +107,7 @@ class SharedSpecificTransfer(keras.layers.Layer):
     def build(self, modalities_shape=(), present_shape=None):
         self.widths = check_vectors(self, modalities_shape, present_shape)
         self.entries = [
-            self._dense(f"entry_{k}", width, "relu") for k, width in enumerate(self.widths)
+            self._dense(f"entry_{k}", width, "silu") for k, width in enumerate(self.widths)
         ]
         self.shared = self._dense("shared", self.units)
         self.specific = [self._dense(f"specific_{k}", width) for k, width in enumerate(self.widths)]
@@ -137,9 +137,9 @@ class SharedSpecificTransfer(keras.layers.Layer):
         here = ops.cast(present, "bool")[:, :, None]
         specific = ops.where(here, specific, ops.zeros_like(specific))
         known = ops.where(here, shared, ops.zeros_like(shared))
-        count = ops.sum(ops.cast(here, known.dtype), axis=1, keepdims=True)
-        mean = ops.sum(known, axis=1, keepdims=True) / ops.maximum(count, 1.0)
-        return ops.where(here, known, mean), specific
+        # In place of their mean: only its direction is ever used.
+        total = ops.sum(known, axis=1, keepdims=True)
+        return ops.where(here, known, total), specific
 
     def _affinities(self, cosines, present):
         """a_kj at `[:, k, j]` in float32; the rows sum to 1."""
@@ -159,7 +159,7 @@ class SharedSpecificTransfer(keras.layers.Layer):
             self.add_loss(self.similarity_weight * ops.mean(distances))
         if self.difference_weight:
             squares = _cosines(shared, specific, own=True) ** 2
-            self.add_loss(self.difference_weight * ops.mean(ops.mean(here * squares, axis=1)))
+            self.add_loss(self.difference_weight * ops.mean(squares))
 
     def compute_output_shape(self, modalities_shape=(), present_shape=None):
         widths = check_vectors(self, modalities_shape, present_shape)
@@ -187,12 +187,6 @@ class SharedSpecificTransfer(keras.layers.Layer):
             "similarity_weight": self.similarity_weight,
             "difference_weight": self.difference_weight,
         }
-
-
-def check_weight(label, value):
-    """An error unless `value` can be the weight of a loss."""
-    if not is_number(value) or not value >= 0:
-        raise ValueError(f"{label}: expected a float >= 0. Received: {value!r}")
 
 
 def _cosines(a, b, own=False):

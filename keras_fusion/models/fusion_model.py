@@ -3,14 +3,13 @@
 import types
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_fusion.backbones.graph import steps
+from keras_fusion.models.keep_weights import keep_weights
+from keras_fusion.models.shares import shares_at_levels
 from keras_fusion.models.targets import (
     check_inputs,
     check_labels,
-    count_samples,
     head_sample_weights,
     per_head,
     spread_targets,
@@ -29,7 +28,8 @@ class FusionModel(keras.Model):
     - One target serves every head: `fit(x, y)` with a plain `y`, or a dict `{head: y}`.
     - `compile(loss=..., metrics=...)` applies to every head; the loss is
       central + sum_k beta_k * unimodal_k, Eq. (2) of CentralNet, with the betas in
-      `unimodal_loss_weights`. `loss` and `metrics` may be dicts `{head: ...}` as well.
+      `unimodal_loss_weights`. `loss` and `metrics` may be dicts `{head: ...}` as well. The loss
+      reported for a head is without what layers add to the total (`add_loss`, regularizers).
     - `x` is a dict keyed by modality. Further keys are ignored, a missing one is an error that
       names it.
     - `fusion_weights()` tells how much of each source enters at each level.
@@ -80,6 +80,7 @@ class FusionModel(keras.Model):
             levels=[dict(level) for level in fusion_levels],
             default_weights=unimodal_loss_weights,
             arguments=None,
+            added_loss=None,
         )
         self._betas(unimodal_loss_weights)
 
@@ -126,40 +127,13 @@ class FusionModel(keras.Model):
         >>> model.fusion_weights()["level_0"]
         {'mlp': 0.5, 'mlp_2': 0.5}
         """
-        weights = {}
-        for level in self._fusion.levels:
-            layer = self.get_layer(level["layer"])
-            if hasattr(layer, "gates"):
-                shares = self._gates(layer, x)
-                shares = shares.T if per_sample else shares.mean(0).tolist()
-            else:
-                shares = layer.fusion_weights()
-                shares = [np.full(count_samples(x), s) for s in shares] if per_sample else shares
-            weights[level["name"]] = {
-                source: share if per_sample else float(share)
-                for source, share in zip(level["sources"], shares, strict=True)
-            }
-        return weights
-
-    def _gates(self, layer, x):
-        """The shares `(samples, sources)` of a layer whose weights depend on the sample."""
-        if x is None:
-            raise ValueError(
-                f'x: expected a dict of inputs, because the weights of "{layer.name}" depend on '
-                "the sample. Received: None"
-            )
-        (node,) = (step.node for step in steps(self) if step.operation is layer)
-        tensors = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
-        is_tensor = [isinstance(t, keras.KerasTensor) for t in tensors]
-        before = keras.Model(
-            self.input, [t for t, yes in zip(tensors, is_tensor, strict=True) if yes]
+        return shares_at_levels(
+            self,
+            self._fusion.levels,
+            x,
+            per_sample,
+            lambda x: self._with_present(self._checked(x)),
         )
-        values = iter(before.predict(self._with_present(self._checked(x)), verbose=0))
-        filled = [next(values) if yes else t for t, yes in zip(tensors, is_tensor, strict=True)]
-        args, kwargs = keras.tree.pack_sequence_as(
-            (node.arguments.args, node.arguments.kwargs), filled
-        )
-        return ops.convert_to_numpy(layer.gates(*args, **kwargs))
 
     # ---- calling it
 
@@ -254,6 +228,7 @@ class FusionModel(keras.Model):
             **how,
         )
         self._fusion.arguments = given
+        self._fusion.added_loss = keras.metrics.Mean("added_loss") if len(self.heads) == 1 else None
 
     def _betas(self, weights):
         """`{modality: beta}` for the modalities that have a head."""
@@ -280,6 +255,10 @@ class FusionModel(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y = spread_targets(y, y_pred)
         sample_weight = self._sample_weights(x, y_pred, sample_weight)
+        tracker = self._fusion.added_loss
+        if tracker is not None and (added := self.losses):
+            total = sum(ops.sum(ops.cast(loss, "float32")) for loss in added)
+            tracker.update_state(total, sample_weight=ops.shape(y_pred["central"])[0])
         return super().compute_loss(x, y, y_pred, sample_weight, training=training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -287,13 +266,21 @@ class FusionModel(keras.Model):
         sample_weight = self._sample_weights(x, y_pred, sample_weight)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
+    @property
+    def metrics(self):
+        tracker = self._fusion.added_loss
+        return super().metrics if tracker is None else [*super().metrics, tracker]
+
     def get_metrics_result(self):
         results = super().get_metrics_result()
         if len(self.heads) > 1:
             return results
         # Keras leaves out the name of a single head; comparing methods wants one name for all.
+        # Nor does it tell the head's loss from what layers add to the total (`add_loss`,
+        # regularizers).
+        added = results.pop("added_loss", 0.0)
         named = {k if k == "loss" else f"central_{k}": value for k, value in results.items()}
-        return {**named, "central_loss": results["loss"]}
+        return {**named, "central_loss": results["loss"] - added}
 
     def _sample_weights(self, x, y_pred, sample_weight):
         present = x.get("present") if self.has_present and isinstance(x, dict) else None
@@ -317,7 +304,8 @@ class FusionModel(keras.Model):
         if isinstance(validation_data, (tuple, list)):
             vx, *rest = validation_data
             validation_data = (self._checked(vx, *rest[:1]), *rest)
-        return self._keep_weights(
+        return keep_weights(
+            self,
             super().fit,
             self._checked(x, y),
             y,
@@ -332,10 +320,10 @@ class FusionModel(keras.Model):
         )
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        return self._keep_weights(super().evaluate, self._checked(x, y), y, *args, **kwargs)
+        return keep_weights(self, super().evaluate, self._checked(x, y), y, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
-        return self._keep_weights(super().predict, self._checked(x), *args, **kwargs)
+        return keep_weights(self, super().predict, self._checked(x), *args, **kwargs)
 
     def zero_grad(self, set_to_none=True):
         """PyTorch backend only: forgets the gradients of the step before, of every weight.
@@ -366,31 +354,6 @@ class FusionModel(keras.Model):
         loss = self._fusion.arguments and self._fusion.arguments["loss"]
         check_labels(y, loss, {head: t.shape[-1] for head, t in self.output.items()})
         return x
-
-    def _keep_weights(self, verb, *args, **kwargs):
-        """Runs `verb`; on JAX an exception in it would leave the model without its weights.
-
-        There Keras hands the variables' values from step to step and puts them back at the end,
-        but not if the first step fails (interrupted while it is compiled, say).
-        """
-        if keras.backend.backend() != "jax":
-            return verb(*args, **kwargs)
-        if self._jax_state_synced:
-            self._jax_state = None  # of an earlier train_on_batch: weights may be others now
-        optimizer = getattr(self, "optimizer", None)
-        if optimizer is not None and verb.__name__ == "fit" and not optimizer.built:
-            optimizer.build(self.trainable_variables)
-        variables = [*self.variables, *(optimizer.variables if optimizer is not None else ())]
-        values = [variable._value for variable in variables]
-        try:
-            return verb(*args, **kwargs)
-        except BaseException:
-            self.jax_state_sync()
-            self._jax_state = None
-            for variable, value in zip(variables, values, strict=True):
-                if variable._value is None and value is not None:
-                    variable.assign(value)
-            raise
 
     # ---- saving
 

@@ -89,6 +89,5 @@ def build_hybrid_fusion(
     level = checked_level(level, len(levels), prediction=False)
     fused = fuse_at(parts, backbones, levels, level, operation, align, max_width, keep_heads=True)
     logits = joint_path(parts, levels, level, operation, fused, central, kernel_size, dropout)
-    joint = parts.head(logits, "central_probabilities")
-    output = combine(parts, rule, len(levels), central=joint, priors=priors)
+    output = combine(parts, rule, len(levels), logits, priors)
     return parts.finish(output, unimodal_loss_weights, name)

@@ -7,7 +7,7 @@ from keras_fusion.layers import ElementwiseFusion, ScoreRule, WeightedMean
 from keras_fusion.models.assemble import Parts
 
 RULES = ("mean", "max", "product", "vote", "weighted_mean", "concat")
-_FOR_REGRESSION = ("mean", "weighted_mean")
+_FOR_REGRESSION = ("mean", "weighted_mean", "concat")
 
 
 def build_late_fusion(
@@ -15,6 +15,7 @@ def build_late_fusion(
     *,
     rule="mean",
     priors=None,
+    fuse="logits",
     num_classes=None,
     units=None,
     head=None,
@@ -30,12 +31,14 @@ def build_late_fusion(
         "mean", "max", "product", "vote"    fixed rules, see `ScoreRule`
         "weighted_mean"                     one learned weight per modality, see `WeightedMean`;
                                             row (a) of the CentralNet paper
-        "concat"                            softmax(W [p_1, ..., p_n] + b): one linear layer on
-                                            the concatenated probabilities; row (b), and with
+        "concat"                            softmax(W [z_1, ..., z_n] + b): one linear layer on
+                                            the concatenated logits; row (b), and with
                                             `unimodal_loss_weights=1.0` row (c), Concat +
                                             Multi-Task
 
-    All rules work on the probabilities, and the central output is a distribution again. The fixed
+    The other rules work on the probabilities, and the central output is a distribution again. The
+    paper concatenates "scores", which may be either: from probabilities, which lie between 0 and
+    1, W takes many more steps to learn a confident prediction (`fuse`). The fixed
     rules have no weights: trained networks are fused without further training. Where they are
     trained here, both the central loss and the unimodal losses train them (through "vote" goes
     no gradient, so there only the unimodal ones); classifiers trained each on its own, as late
@@ -45,9 +48,11 @@ def build_late_fusion(
     Args:
         backbones: Dict `{modality: keras.Model}` or a list of models; see `build_centralnet`.
         rule: "mean" (default), "max", "product" (Bayes), "vote" (majority), "weighted_mean" or
-            "concat". For regression "mean" and "weighted_mean" only.
+            "concat". For regression "mean", "weighted_mean" and "concat" only.
         priors: For "product": sequence with the frequency of every class, or None (default) for
             classes of the same frequency; see `ScoreRule`.
+        fuse: "logits" (default) or "probabilities": what "concat" concatenates. The other rules
+            take no notice of it.
         num_classes, units, head: What is predicted, where the backbones do not say it; see
             `build_centralnet`.
         unimodal_loss_weights: Float or dict `{modality: float}` >= 0: the betas of Eq. (2), the
@@ -83,10 +88,12 @@ def build_late_fusion(
         (a) to (c), without the equations; the overview of multimodal fusion methods, Sect. 3.1.
     """
     check_rule(rule, priors)
+    check_choice("fuse", fuse, ("logits", "probabilities"))
     parts = Parts(backbones, "auto", num_classes, units, head, missing_modalities)
     if isinstance(unimodal_loss_weights, str):
         unimodal_loss_weights = _default_weights(unimodal_loss_weights, rule)
-    return parts.finish(combine(parts, rule, 0, priors=priors), unimodal_loss_weights, name)
+    fused = combine(parts, rule, 0, priors=priors, fuse=fuse)
+    return parts.finish(fused, unimodal_loss_weights, name)
 
 
 def check_rule(rule, priors=None):
@@ -108,15 +115,15 @@ def _default_weights(given, rule):
     return None if rule in ("weighted_mean", "concat") else 1.0
 
 
-def combine(parts, rule, level, central=None, priors=None):
-    """The central prediction made of the unimodal ones, and of `central` if given.
+def combine(parts, rule, level, joint_logits=None, priors=None, fuse="logits"):
+    """The central prediction made of the unimodal ones, and of a joint network's if given.
 
     Args:
         parts: `Parts`.
         rule: One of `RULES`.
         level: Int, number of this fusion level, for the names.
-        central: Prediction of a joint network, which counts as one more source, or None.
-        priors: See `ScoreRule`.
+        joint_logits: Those of a joint network, which counts as one more source, or None.
+        priors, fuse: See `build_late_fusion`.
     """
     head = parts.head
     if head.activation == "linear" and rule not in _FOR_REGRESSION:
@@ -124,25 +131,26 @@ def combine(parts, rule, level, central=None, priors=None):
             f"rule: expected one of {_FOR_REGRESSION} for regression, as the others need "
             f"probabilities. Received: {rule!r}"
         )
+    if rule == "concat" and fuse == "logits":
+        return _concatenated(parts, [s.logits for s in parts.streams], level, joint_logits)
     predictions = [stream.prediction for stream in parts.streams]
+    joint = None if joint_logits is None else head(joint_logits, "central_probabilities")
     if rule == "concat":
-        return _concatenated(parts, predictions, level, central)
+        return _concatenated(parts, predictions, level, joint)
     # float32 under mixed precision too: probabilities near 0 and 1 need it.
     options = {"dtype": "float32", "name": f"fusion_{level}"}
     if rule == "weighted_mean":
         mean = WeightedMean(head.activation, **options)
-        fused = parts.fuse(mean, predictions, level, "prediction", central)
+        fused = parts.fuse(mean, predictions, level, "prediction", joint)
     else:
-        fused = parts.call(
-            ScoreRule(rule, head.activation, priors, **options), predictions, central
-        )
+        fused = parts.call(ScoreRule(rule, head.activation, priors, **options), predictions, joint)
     return layers.Activation("linear", dtype="float32", name="central_head")(fused)
 
 
-def _concatenated(parts, predictions, level, central):
-    scores = parts.call(ElementwiseFusion("concat", name=f"fusion_{level}"), predictions)
-    if central is not None:
-        scores = layers.Concatenate(name=f"fusion_{level}_central")([scores, central])
+def _concatenated(parts, scores, level, joint):
+    x = parts.call(ElementwiseFusion("concat", name=f"fusion_{level}"), scores)
+    if joint is not None:
+        x = layers.Concatenate(name=f"fusion_{level}_central")([x, joint])
     # A joint network before it has "central_logits" of its own.
-    name = "central_logits" if central is None else "central_scores"
-    return parts.head(layers.Dense(parts.head.units, name=name)(scores), "central_head")
+    name = "central_logits" if joint is None else "central_scores"
+    return parts.head(layers.Dense(parts.head.units, name=name)(x), "central_head")

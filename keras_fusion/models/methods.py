@@ -6,15 +6,18 @@ from functools import partial
 from keras_fusion._arguments import check_choice
 from keras_fusion.models.centralnet import build_centralnet
 from keras_fusion.models.cross_attention import build_cross_attention
+from keras_fusion.models.dtn import build_dtn
 from keras_fusion.models.ensembles import build_ensemble, build_fusion_ensemble
 from keras_fusion.models.gmu import build_gmu
 from keras_fusion.models.hybrid_fusion import build_hybrid_fusion
 from keras_fusion.models.interactive_memory import build_interactive_memory
 from keras_fusion.models.intermediate_fusion import build_early_fusion, build_intermediate_fusion
+from keras_fusion.models.kernel_fusion import build_kernel_fusion
 from keras_fusion.models.late_fusion import build_late_fusion
 from keras_fusion.models.modality_gated import build_modality_gated
 from keras_fusion.models.moddrop import build_moddrop
 from keras_fusion.models.residual_gated import build_residual_gated
+from keras_fusion.models.shared_specific import build_shared_specific
 from keras_fusion.models.xflow import build_xflow
 
 _OVERVIEW = "overview of fusion, Sect. 3"
@@ -149,10 +152,28 @@ _METHODS = [
             "Xu et al. 2019",
         ),
         (
+            "shared_specific",
+            build_shared_specific,
+            "shared and specific parts, passed on between modalities",
+            "Lu et al. 2020",
+        ),
+        (
+            "kernel_fusion",
+            build_kernel_fusion,
+            "weighted sum of kernels (multiple kernel learning)",
+            f"{_OVERVIEW}.2, Eq. (1) to (3)",
+        ),
+        (
             "xflow",
             build_xflow,
             "cross-connections between a 2-D and a 1-D stream",
             "Cangea et al. 2017",
+        ),
+        (
+            "dtn",
+            build_dtn,
+            "classifiers with weakly shared upper layers",
+            "Shu et al. 2015, XFlow III-A-3",
         ),
     )
 ]

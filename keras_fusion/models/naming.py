@@ -6,7 +6,7 @@ RESERVED = ("central", "present")
 _OURS = ("central_", "fusion_")
 _TAKE = r"take(_\d+)?"  # the operation that orders the columns of `present`; Keras names it
 _SUFFIX = (
-    r"_(backbone|mask|head|logits|flat|norm|dropout|features"
+    r"_(backbone|mask|head|logits|flat|norm|dropout|features|dense_\d+"
     r"|(average|pool|pad|project)_level_\d+)"
 )
 

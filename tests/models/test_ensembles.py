@@ -83,7 +83,11 @@ def test_hybrid_fusion_with_concatenated_scores(missing):
     if missing:
         x["present"] = PRESENT
     found = outputs(model, x)
-    scores = [found["b"], found["a"], joint_part(model, x, operation="concat", level=-1)]
+    below = keras.Model(model.input, model.get_layer("central_logits").output)
+    joint = below.predict({name: x[name] for name in model.input}, verbose=0)
+    predicted = joint_part(model, x, operation="concat", level=-1)
+    np.testing.assert_allclose(ops.convert_to_numpy(ops.softmax(joint)), predicted, rtol=1e-4)
+    scores = [np.log(found["b"]), np.log(found["a"]), joint]
     if missing:
         scores[0], scores[1] = scores[0] * PRESENT[:, 1:], scores[1] * PRESENT[:, :1]
     kernel, bias = model.get_layer("central_scores").get_weights()

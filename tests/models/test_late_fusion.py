@@ -85,10 +85,11 @@ def test_weighted_mean(missing):
     assert model.fusion_weights()["level_0"] == pytest.approx(shares)
 
 
+@pytest.mark.parametrize("fuse", ["logits", "probabilities"])
 @pytest.mark.parametrize("missing", [False, True])
-def test_concat(missing):
+def test_concat(missing, fuse):
     model = build_late_fusion(
-        three(), rule="concat", unimodal_loss_weights=1.0, missing_modalities=missing
+        three(), rule="concat", fuse=fuse, unimodal_loss_weights=1.0, missing_modalities=missing
     )
     randomize(model)
     x = batch(model)
@@ -98,7 +99,8 @@ def test_concat(missing):
     scores = []
     for name in model.modalities:
         column = PRESENT[:, sorted(model.modalities).index(name)]
-        scores.append(found[name] * (column[:, None] if missing else 1))
+        score = np.log(found[name]) if fuse == "logits" else found[name]
+        scores.append(score * (column[:, None] if missing else 1))
     kernel, bias = map(np.array, model.get_layer("central_logits").get_weights())
     expected = softmax(np.concatenate(scores, -1) @ kernel + bias)
     np.testing.assert_allclose(found["central"], expected, rtol=1e-5, atol=1e-6)
@@ -181,7 +183,17 @@ def test_regression(rule):
     np.testing.assert_allclose(found["central"], expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("rule", ["max", "product", "vote", "concat"])
+def test_regression_on_concatenated_values():
+    nets = {"a": vector_net("one", classes=None), "b": vector_net("two", classes=None)}
+    model = build_late_fusion(nets, rule="concat", units=2, unimodal_loss_weights=1.0)
+    randomize(model)
+    found = outputs(model, batch(model))
+    kernel, bias = model.get_layer("central_logits").get_weights()
+    expected = np.concatenate([found["a"], found["b"]], axis=-1) @ kernel + bias
+    np.testing.assert_allclose(found["central"], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["max", "product", "vote"])
 def test_rules_for_probabilities_only(rule):
     nets = [vector_net("one", classes=None), vector_net("two", classes=None)]
     with pytest.raises(ValueError, match=rf"for regression.*Received: '{rule}'"):
@@ -267,6 +279,7 @@ def test_priors():
         ({"rule": "median"}, "rule: expected one of .*Received: 'median'"),
         ({"rule": "mean", "priors": [0.5, 0.5]}, 'priors: .*"product".*rule="mean"'),
         ({"rule": "product", "priors": [0.5, 0.5]}, "one value for each of the 3 classes"),
+        ({"rule": "concat", "fuse": "scores"}, "fuse: expected one of .*Received: 'scores'"),
         ({"unimodal_loss_weights": "all"}, "unimodal_loss_weights: .*Received: 'all'"),
     ],
 )
