@@ -52,7 +52,7 @@ def main():
 
 
 def load_grid_digits():
-    """Frames, at half their size, as channels of a map; the sound as a vector of log-mel energies."""
+    """Frames at half their size as channels of a map; the log-mel spectrogram as a vector."""
     spectrogram = keras.layers.MelSpectrogram(
         fft_length=256, sequence_stride=160, num_mel_bins=24, sampling_rate=8000, max_freq=4000
     )

@@ -107,13 +107,11 @@ def filled(tokens, counts):
 def shares_of(scores, counts):
     """A softmax over the tokens of `(batch, tokens, readers)`: float32, 0 for what does not count.
 
-    Not `ops.softmax`, which warns where there is but one token.
+    Where nothing counts, all tokens are alike. Not `ops.softmax`, which warns of single tokens.
     """
-    counts = counts[:, :, None]
-    scores = ops.where(counts, ops.cast(scores, "float32"), -1e30)
+    scores = ops.where(counts[:, :, None], ops.cast(scores, "float32"), -1e30)
     powers = ops.exp(scores - ops.max(scores, axis=1, keepdims=True))
-    powers = ops.where(counts, powers, 0.0)
-    return powers / ops.maximum(ops.sum(powers, axis=1, keepdims=True), 1e-30)
+    return powers / ops.sum(powers, axis=1, keepdims=True)
 
 
 def mean_of(tokens, counts):

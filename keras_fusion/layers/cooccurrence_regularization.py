@@ -6,8 +6,7 @@ import keras
 from keras import ops
 
 from keras_fusion._arguments import check_factor
-from keras_fusion.layers.gated_multimodal_unit import vectors
-from keras_fusion.layers.weakly_shared_dense import check_one_width
+from keras_fusion.layers._vectors import check_one_width, vectors
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion.layers.gated_multimodal_unit import (
+from keras_fusion.layers._vectors import (
     check_built,
     check_vectors,
     masked_softmax,

@@ -15,7 +15,7 @@ from keras_fusion.layers._kernels import (
     plain,
     scales_of,
 )
-from keras_fusion.layers.gated_multimodal_unit import (
+from keras_fusion.layers._vectors import (
     check_built,
     check_vectors,
     masked_softmax,

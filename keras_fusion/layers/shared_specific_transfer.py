@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from keras_fusion._arguments import check_factor, check_int, is_number
-from keras_fusion.layers.gated_multimodal_unit import (
+from keras_fusion.layers._vectors import (
     check_built,
     check_vectors,
     masked_softmax,
@@ -143,8 +143,7 @@ class SharedSpecificTransfer(keras.layers.Layer):
 
     def _affinities(self, cosines, present):
         """a_kj at `[:, k, j]` in float32; the rows sum to 1."""
-        # The softmax of `masked_softmax` is over axis 1, which is j here and k in what it returns:
-        # the cosines are symmetric, so only its result has to be turned.
+        # `masked_softmax` is over axis 1. The cosines are symmetric: only what comes out is turned.
         return ops.transpose(masked_softmax(cosines / self.temperature, present), (0, 2, 1))
 
     def _add_losses(self, cosines, shared, specific, present):

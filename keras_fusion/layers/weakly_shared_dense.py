@@ -5,7 +5,7 @@ from keras import layers, ops
 
 from keras_fusion._arguments import check_factor, check_int
 from keras_fusion.layers._modalities import without_absent
-from keras_fusion.layers.gated_multimodal_unit import check_vectors, vectors
+from keras_fusion.layers._vectors import check_one_width, vectors
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
@@ -49,12 +49,13 @@ class WeaklySharedDense(keras.layers.Layer):
 
     >>> import numpy as np
     >>> import keras_fusion as kf
+    >>> from keras import ops
     >>> dense = kf.layers.WeaklySharedDense(units=4)
     >>> image, sound = dense([np.ones((2, 6)), np.zeros((2, 6))])
     >>> image.shape == sound.shape == (2, 4)
     True
     >>> dense.set_weights([np.ones((6, 4)), np.zeros(4), np.zeros((6, 4)), np.ones(4)])
-    >>> round(float(sum(dense.losses)), 4)  # 0.01 * (24 + 4)
+    >>> round(float(ops.convert_to_numpy(sum(dense.losses))), 4)  # 0.01 * (24 + 4)
     0.28
 
     Reference:
@@ -77,26 +78,13 @@ class WeaklySharedDense(keras.layers.Layer):
             dense = layers.Dense(
                 self.units,
                 self.activation,
-                kernel_regularizer=self._distance("kernel", k),
-                bias_regularizer=self._distance("bias", k),
+                kernel_regularizer=_Distance([d.kernel for d in self.dense], self.sharing_weight),
+                bias_regularizer=_Distance([d.bias for d in self.dense], self.sharing_weight),
                 dtype=self.dtype_policy,
                 name=f"dense_{k}",
             )
             dense.build((None, width))
             self.dense.append(dense)
-
-    def _distance(self, name, k):
-        """Gamma times the squared distance of one weight to those of the modalities before."""
-        if k == 0 or not self.sharing_weight:
-            return None
-        others = list(self.dense)
-
-        # A regularizer, as in the call weights would come in half precision.
-        def distance(weight):
-            apart = [ops.subtract(weight, getattr(other, name)) for other in others]
-            return self.sharing_weight * sum(ops.sum(ops.square(d)) for d in apart)
-
-        return distance
 
     def call(self, modalities, present=None):
         seen = vectors(self, modalities, present)
@@ -116,11 +104,14 @@ class WeaklySharedDense(keras.layers.Layer):
         }
 
 
-def check_one_width(layer, shapes, present_shape):
-    """The widths of two or more vectors, all the same; an error for any other inputs."""
-    widths = check_vectors(layer, shapes, present_shape)
-    if len(set(widths)) > 1:
-        raise ValueError(
-            f"{type(layer).__name__}: expected vectors of one width. Received widths: {widths}"
-        )
-    return widths
+class _Distance(keras.regularizers.Regularizer):
+    """Of one modality's weight to those of the modalities before, squared, times a factor."""
+
+    # A regularizer, as inside the call weights come in half precision.
+    def __init__(self, others, factor):
+        self.others = others
+        self.factor = factor
+
+    def __call__(self, weight):
+        apart = [ops.sum(ops.square(ops.subtract(weight, other))) for other in self.others]
+        return self.factor * sum(apart, ops.zeros(()))

@@ -164,7 +164,7 @@ def fit(cases, jit):
     inputs = [arrays_of(case) for case in cases]
     target = np.random.default_rng(3).normal(size=(len(inputs[0][0]), 2 * len(cases)))
     expected = np.mean((ops.convert_to_numpy(model(inputs)) - target) ** 2)
-    expected += sum(float(loss) for loss in model.losses)  # what layers add
+    expected += sum(ops.convert_to_numpy(loss) for loss in model.losses)  # what layers add
     before = [layer.get_weights() for layer in made]
     history = model.fit(inputs, target, batch_size=len(target), verbose=0).history
     if not any(case.training_differs for case in cases):

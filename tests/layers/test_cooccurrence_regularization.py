@@ -64,12 +64,13 @@ def test_training_draws_the_vectors_together(with_mask):
     dense = [keras.layers.Dense(3, use_bias=False) for _ in range(2)]
     options = {"present": here} if with_mask else {}
     outputs = CooccurrenceRegularization(0.5)([d(inputs) for d in dense], **options)
-    model = keras.Model([inputs, here], outputs)
+    model = keras.Model([inputs, here] if with_mask else [inputs], outputs)
     model.compile(keras.optimizers.SGD(0.1), loss=["mse"] * 2, loss_weights=[0.0] * 2)
     a, b = (to_numpy(d.kernel).copy() for d in dense)
     present = np.array([[1, 1], [1, 0], [0, 1], [1, 1]], "float32")
     pairs = present.prod(1, keepdims=True) if with_mask else np.ones((4, 1))
-    loss = model.train_on_batch([x, present], [np.zeros((4, 3))] * 2, return_dict=True)["loss"]
+    given = [x, present] if with_mask else [x]
+    loss = model.train_on_batch(given, [np.zeros((4, 3))] * 2, return_dict=True)["loss"]
     apart = pairs * (x @ a - x @ b)
     assert float(loss) == pytest.approx(0.5 * np.square(apart).sum(1).mean(), rel=1e-4)
     step = 0.1 * 0.5 * 2 / 4 * x.T @ apart
