@@ -45,6 +45,7 @@ class Pipeline(keras.layers.Layer):
 
 
 def check_norm_and_dropout(batch_norm, dropout, momentum):
+    """An error that names the one that is out of its range."""
     check_bool("batch_norm", batch_norm)
     check_rate("dropout", dropout)
     check_rate("momentum", momentum)

@@ -12,6 +12,8 @@ from keras_fusion.models.fusion_model import FusionModel
 
 @dataclass(frozen=True)
 class Sizes:
+    """What a data set decides of the networks: sizes of the inputs, widths, classes."""
+
     frame: tuple  # height and width
     frames: int  # after averaging, for the CNN x MLP
     steps: int  # padded, for the LSTM
@@ -29,6 +31,7 @@ _DATASETS = {
 
 
 def conv(x, filters, name):
+    """A 3x3 convolution with ReLU."""
     return layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)(x)
 
 
@@ -70,6 +73,7 @@ def residual_connections(maps, vector, image, audio, kernel, depth, regularized)
 
 
 def finished(image, audio, x, num_classes, name):
+    """The model that predicts from the joint features `x`."""
     logits = layers.Dense(num_classes, name="central_logits")(x)
     # float32 under mixed precision too: probabilities near 0 and 1 need it.
     central = layers.Activation("softmax", dtype="float32", name="central_head")(logits)
@@ -78,6 +82,7 @@ def finished(image, audio, x, num_classes, name):
 
 
 def sizes_of(dataset, cross, residual, num_classes):
+    """The `Sizes` of a data set, after a check of what the presets have in common."""
     check_bool("cross", cross)
     check_bool("residual", residual)
     check_choice("dataset", dataset, sorted(_DATASETS))
@@ -89,6 +94,7 @@ def sizes_of(dataset, cross, residual, num_classes):
 
 
 def input_of(name, given, default):
+    """A `keras.Input` of the shape given, or of the paper's."""
     shape = default if given is None else given
     sizes = shape if isinstance(shape, (tuple, list)) else ()
     fits = len(sizes) == len(default) and all(isinstance(s, int) and s >= 1 for s in sizes)
@@ -101,6 +107,7 @@ def input_of(name, given, default):
 
 
 def kernels_of(given, default, frame):
+    """The two kernel sizes given, or the paper's; an error if they do not fit the frame."""
     kernels = default if given is None else given
     limits = [min(size // 2 for size in frame), min(size // 4 for size in frame)]
     sizes = kernels if isinstance(kernels, (tuple, list)) else ()
