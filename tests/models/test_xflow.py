@@ -15,12 +15,17 @@ from helpers.tiny import (
     values,
     vector_net,
 )
-from helpers.xflow_models import QUICK, trains_and_reloads
+from helpers.xflow_models import QUICK, trains_and_reloads, without_values
 from keras import layers, ops
 
 from keras_fusion.models import build_xflow
 
-pytestmark = pytest.mark.usefixtures("compile_fast")
+
+@pytest.fixture
+def no_values():
+    """Models built in the test have no values in their weights."""
+    with without_values():
+        yield
 
 
 def two(map_options=None, vector_options=None):

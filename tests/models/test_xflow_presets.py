@@ -14,8 +14,6 @@ from keras import layers, ops
 from keras_fusion.models import xflow_cnn_mlp, xflow_cnn_mlp_lstm
 from keras_fusion.models.xflow_presets import keras1_hard_sigmoid
 
-pytestmark = pytest.mark.usefixtures("compile_fast")
-
 PRESETS = {"CNN_MLP": xflow_cnn_mlp, "CNN_MLP_LSTM": xflow_cnn_mlp_lstm}
 STEPS = {"avletters": 39, "digits": 58, "cuave": 44}
 
