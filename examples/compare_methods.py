@@ -10,7 +10,7 @@ the frames (as channels) and an MLP on the log-mel spectrogram. Prints one table
 the central prediction (mean, lowest, highest over the seeds) and of the modalities' own heads,
 parameters, seconds an epoch, fusion weights in a word. "alone" is the modality that does better
 without the other. Every run is a line in --results; started again, the command goes on after it.
-About 8 minutes a seed and data set on two CPU cores.
+About 6 minutes a seed and data set on two CPU cores.
 """
 
 import argparse
