@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_fusion._arguments import check_int, check_rate
+from keras_fusion._arguments import check_int, check_rate, check_widths
 
 # Keras' 0.99 lets the moving statistics lag hundreds of steps behind the weights: on 1,197 digits
 # the test accuracy stayed at chance for 20 epochs while training reached 100 %. The papers do not
@@ -10,14 +10,14 @@ from keras_fusion._arguments import check_int, check_rate
 _MOMENTUM = 0.9
 
 
-def conv_block(x, filters, kernel_size=5, pool=None, name="conv"):
+def conv_block(x, filters, kernel_size=5, pool=None, name="conv", strides=1):
     """Convolution, batch normalization, ReLU, and `pool` (a layer) if given.
 
     Works on sequences `(batch, time, channels)`, maps and videos: the rank says which.
     """
     convolution = {3: layers.Conv1D, 4: layers.Conv2D, 5: layers.Conv3D}[len(x.shape)]
     # No bias: batch normalization removes it, and Adam would only move it by rounding noise.
-    x = convolution(filters, kernel_size, padding="same", use_bias=False, name=name)(x)
+    x = convolution(filters, kernel_size, strides, padding="same", use_bias=False, name=name)(x)
     x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
     x = layers.ReLU(name=f"{name}_relu")(x)
     return x if pool is None else pool(x)
@@ -43,3 +43,20 @@ def check_network(input_shape, num_classes, dropout):
     if num_classes is not None:
         check_int("num_classes", num_classes)
     check_rate("dropout", dropout)
+
+
+def check_map_network(input_shape, filters, num_classes, dropout):
+    """`check_network` where every one of `filters` is a block that halves the map."""
+    if not isinstance(input_shape, (tuple, list)) or len(input_shape) != 3:
+        raise ValueError(
+            f"input_shape: expected (height, width, channels). Received: {input_shape!r}"
+        )
+    check_network(input_shape, num_classes, dropout)
+    check_widths("filters", filters)
+    if not filters:
+        raise ValueError(f"filters: expected one or more ints >= 1. Received: {filters!r}")
+    if min(input_shape[:2]) < 2 ** len(filters):
+        raise ValueError(
+            f"input_shape: expected height and width from {2 ** len(filters)} up. "
+            f"Received: {input_shape}"
+        )

@@ -3,15 +3,21 @@
 A network is read as a chain of stages. Only tensors through which every path from input to
 output runs can close a stage (so never the inside of a residual block or an Inception branch).
 A pooling closes its stage, a strided layer opens one; a hidden dense or recurrent layer opens one
-too. A stage without weights (padding, rescaling, flattening) is none.
+too, and so does a layer that holds such ones (a transformer's block). A stage without weights
+(padding, rescaling, flattening) is none.
+
+Two exceptions. A model that says what its levels are (`pyramid_outputs`, as in KerasHub) is taken
+at its word. And where every path is crossed by another, as in NASNet, whose cells read the two
+cells before them, the last of the widest merges at each size between stands for the stage.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keras import layers
 
-from keras_fusion.backbones.graph import as_functional, is_nested, steps
+from keras_fusion.backbones.chain import all_tensors, chain_of
+from keras_fusion.backbones.graph import as_functional
 
 _POOLING = tuple(
     getattr(layers, f"{kind}Pooling{rank}D")
@@ -20,6 +26,8 @@ _POOLING = tuple(
     if hasattr(layers, f"{kind}Pooling{rank}D")
 )
 _HIDDEN = (layers.Dense, layers.EinsumDense, layers.RNN, layers.Bidirectional)
+# Parts of a block, though they hold dense layers.
+_ATTENTION = (layers.MultiHeadAttention, layers.GroupQueryAttention)
 _PADDING = tuple(getattr(layers, f"ZeroPadding{rank}D") for rank in (1, 2, 3))
 
 
@@ -33,6 +41,8 @@ class FusionPoint:
         stage: Int, 0 for the input, then counted from 1 towards the output.
         role: "input"; "stage"; "prediction"; "features", the output of a network that ends in a
             stage; or "output", an output that is pooled or flattened only and so no level.
+        is_cut: Whether every path from the input to the output runs through it, so that a
+            network can be cut in two here. Fusion by reading does not need it.
 
     Example:
 
@@ -45,6 +55,7 @@ class FusionPoint:
     shape: tuple
     stage: int
     role: str
+    is_cut: bool = field(default=True, repr=False)
 
 
 class FusionPoints(list):
@@ -83,8 +94,11 @@ def fusion_points(model):
     hand with `taps={"image": ["block3_pool", ...], ...}`.
 
     Args:
-        model: `keras.Model` with one input and one output: functional, Sequential with a known
-            input, keras.applications, or nested combinations of these.
+        model: `keras.Model` with one output: functional, Sequential with a known input,
+            keras.applications, KerasHub backbones, or nested combinations of these. It may have
+            several inputs (token ids and their padding mask): the points lie on the way from the
+            one that most layers depend on. Of several outputs, the one made of all the others
+            is taken.
 
     Returns:
         `FusionPoints`, a list from the input to the output: the input, one point per stage, and
@@ -92,7 +106,7 @@ def fusion_points(model):
 
     Raises:
         TypeError: not a keras.Model.
-        ValueError: a model without a graph, or with several inputs or outputs.
+        ValueError: a model without a graph, or with several outputs side by side.
 
     Example:
 
@@ -109,40 +123,34 @@ def fusion_points(model):
         Vielzeuf et al. (2018), CentralNet, Tables 1 and 3.
     """
     graph = as_functional(model)
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    if len(graph.outputs) != 1:
         raise ValueError(
-            f'backbone "{model.name}": expected one input and one output. '
-            f"Received: {len(graph.inputs)} inputs and {len(graph.outputs)} outputs. "
-            "Split it, or select one: keras.Model(model.input, one_output)"
+            f'backbone "{model.name}": expected one output, or one made of all the others. '
+            f"Received: {len(graph.outputs)} outputs. Select one: "
+            "keras.Model(model.input, one_output)"
         )
-    chain = _chain(model)
+    chain = chain_of(model)
     head = _head(chain)
     last = chain[-1]
-    ends = [stage[-1] for stage in _stages(chain[1:])]
-    role = "output"
+    role = "prediction" if head in ("softmax", "sigmoid") else "output"
+    below = _without_logits(chain) if role == "prediction" else chain[1:]
+    ends = [stage[-1] for stage in _stages(below)]
     if ends and ends[-1] is last:
-        role = "features"
+        role = "features" if role == "output" else role
         ends.pop()
-    if head in ("softmax", "sigmoid"):
-        role = "prediction"
-    apart = role == "prediction" and ends and not _makes_weights(last.operations)
-    if apart and math.prod(size or 0 for size in ends[-1].shape) == last.shape[-1]:
-        ends.pop()  # the softmax stands apart from its logits: one prediction, not two
     points = [FusionPoint(chain[0].path, chain[0].shape, 0, "input")]
     for end in ends:
-        points.append(FusionPoint(end.path, end.shape, len(points), "stage"))
+        points.append(FusionPoint(end.path, end.shape, len(points), "stage", end.is_cut))
     points.append(FusionPoint(last.path, last.shape, len(points), role))
     return FusionPoints(points, head)
 
 
 def point_at(model, path):
     """The tensor that the layer at `path` makes, as a (position in the graph, `FusionPoint`)."""
-    found = [(i, p, s) for i, (p, s) in enumerate(_all_tensors(model)) if p == path]
+    found = [(i, p, s) for i, (p, s) in enumerate(all_tensors(model)) if p == path]
     if not found:
         # The name alone will do where only one nested model has such a layer.
-        found = [
-            (i, p, s) for i, (p, s) in enumerate(_all_tensors(model)) if p.endswith("/" + path)
-        ]
+        found = [(i, p, s) for i, (p, s) in enumerate(all_tensors(model)) if p.endswith("/" + path)]
     if len(found) != 1:
         known = ", ".join(point.path for point in fusion_points(model))
         what = "no layer of that name" if not found else f"{len(found)} calls of that layer"
@@ -159,63 +167,31 @@ def shape_name(shape):
     return "x".join("?" if size is None else str(size) for size in shape)
 
 
-@dataclass
-class _Link:
-    """A tensor of the chain and the operations between it and the one before, itself last."""
+def _without_logits(chain):
+    """The chain without its input and without logits whose softmax or sigmoid stands apart.
 
-    path: str
-    shape: tuple
-    operations: list
-
-
-def _all_tensors(model, prefix=""):
-    for step in steps(model):
-        if is_nested(step.operation):
-            yield from _all_tensors(step.operation, f"{prefix}{step.path}/")
-        yield prefix + step.path, tuple(step.tensors[0].shape[1:])
-
-
-def _chain(model, prefix=""):
-    """The tensors through which every path from input to output runs, nested models opened.
-
-    In any topological order these are the ones that no edge jumps over.
+    They are one prediction, not two levels.
     """
-    ordered = steps(model)
-    position = {id(t): i for i, step in enumerate(ordered) for t in step.tensors}
-    furthest = list(range(len(ordered)))  # the last step that reads what step i made
-    for i, step in enumerate(ordered):
-        for tensor in step.inputs:
-            furthest[position[id(tensor)]] = i
-    calls = [step.path for step in ordered]
-    chain, between, reach = [], [], 0
-    for i, step in enumerate(ordered):
-        between.append(step.operation)
-        is_cut = reach <= i and calls.count(step.path) == 1
-        reach = max(reach, furthest[i])
-        if not is_cut:
-            continue
-        if is_nested(step.operation):
-            inside = _chain(step.operation, f"{prefix}{step.path}/")[1:]
-            if inside:
-                inside[0].operations = between[:-1] + inside[0].operations
-            chain += inside
-        else:
-            shape = tuple(step.tensors[0].shape[1:])
-            chain.append(_Link(prefix + step.path, shape, between))
-        between = []
-    return chain
+    last = chain[-1]
+    inner = [i for i in range(1, len(chain) - 1) if _makes_weights(chain[i].operations)]
+    if _makes_weights(last.operations) or not inner:
+        return chain[1:]
+    logits = chain[inner[-1]]
+    if math.prod(size or 0 for size in logits.shape) != last.shape[-1]:
+        return chain[1:]
+    return chain[1 : inner[-1]]
 
 
 def _stages(chain):
     """Groups the links of a chain into stages; those without weights are left out."""
     stages, current, before = [], [], None
     for link in chain:
-        pools = isinstance(link.operations[-1], _POOLING)
-        if current and not (pools and _resizes(link, before)) and _opens(link, before):
+        pools = isinstance(link.operations[-1], _POOLING) and _resizes(link, before)
+        if current and link.closes is None and not pools and _opens(link, before):
             stages.append(current)
             current = []
         current.append(link)
-        if pools and _resizes(link, before):
+        if link.closes or (link.closes is None and pools):
             stages.append(current)
             current = []
         before = link
@@ -227,8 +203,17 @@ def _stages(chain):
 def _is_stage(stage):
     operations = [operation for link in stage for operation in link.operations]
     if len(stage[-1].shape) == 1:  # a vector: pooling and normalization alone are no level
-        return any(isinstance(operation, _HIDDEN) for operation in operations)
+        return any(_is_hidden(operation) for operation in operations)
     return _makes_weights(operations)
+
+
+def _is_hidden(operation):
+    """Whether it is a hidden layer, or a block that holds one (a transformer's encoder layer)."""
+    if isinstance(operation, _HIDDEN):
+        return True
+    if not isinstance(operation, layers.Layer) or isinstance(operation, _ATTENTION):
+        return False
+    return any(isinstance(layer, _HIDDEN) for layer in operation._flatten_layers())
 
 
 def _makes_weights(operations):
@@ -250,7 +235,7 @@ def _opens(link, before):
         return False
     if len(link.shape) != len(before.shape):
         return True
-    if len(link.shape) <= 2 and any(isinstance(o, _HIDDEN) for o in link.operations):
+    if len(link.shape) <= 2 and any(_is_hidden(operation) for operation in link.operations):
         return True
     return _resizes(link, before)
 

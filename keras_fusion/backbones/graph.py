@@ -38,7 +38,33 @@ def as_functional(model):
             f"{type(model).__name__} without one. Call it on keras.Input tensors and wrap that: "
             "keras.Model(inputs, model(inputs))"
         )
-    return keras.Model(inputs, outputs)
+    if len(outputs) > 1:
+        outputs = _end(outputs)
+    structure = getattr(model, "_inputs_struct", None)
+    # A dict of inputs stays one, so that the view is called as the model is.
+    return keras.Model(structure if isinstance(structure, dict) else inputs, outputs)
+
+
+def _end(outputs):
+    """The output that was made of all the others, if there is one, as in a text encoder that
+    gives its sequence and what it pools that to."""
+    for output in outputs:
+        below = ancestors(output)
+        if all(id(other) in below for other in outputs):
+            return [output]
+    return outputs
+
+
+def ancestors(tensor):
+    """The ids of a tensor and of all tensors that it was made of."""
+    found, waiting = set(), [tensor]
+    while waiting:
+        tensor = waiting.pop()
+        if id(tensor) not in found:
+            found.add(id(tensor))
+            operation, node, _ = tensor._keras_history
+            waiting += operation._inbound_nodes[node].input_tensors
+    return found
 
 
 def is_nested(operation):
@@ -46,7 +72,7 @@ def is_nested(operation):
     if not isinstance(operation, keras.Model):
         return False
     try:
-        return len(operation.inputs or ()) == 1 and len(operation.outputs or ()) == 1
+        return bool(operation.inputs) and len(operation.outputs or ()) == 1
     except (AttributeError, ValueError):
         return False
 
@@ -61,13 +87,14 @@ def open_at(model, paths, name=None):
         name: Of the model that is returned.
 
     Returns:
-        `keras.Model` with the inputs of `model` and a list of outputs, in the order of `paths`.
+        `keras.Model` with the inputs of `model`, a dict if they are one, and a list of outputs, in
+        the order of `paths`.
     """
     graph = as_functional(model)
     tensors = {step.path: step.tensors[0] for step in steps(model)}
     if any(path not in tensors for path in paths):
         tensors = _replay(model, paths)
-    return keras.Model(graph.inputs, [tensors[path] for path in paths], name=name)
+    return keras.Model(graph._inputs_struct, [tensors[path] for path in paths], name=name)
 
 
 def _replay(model, paths):
@@ -98,3 +125,36 @@ def _replay(model, paths):
         tensors[step.path] = outputs[0]
         renamed.update({id(old): new for old, new in zip(step.tensors, outputs, strict=True)})
     return tensors
+
+
+def inputs_like(model, name):
+    """New inputs for a network that is to be one modality of several.
+
+    Args:
+        model: Functional or Sequential model.
+        name: Of the modality, and of the input. Of several inputs each is named after both, as
+            in "text_token_ids".
+
+    Returns:
+        `keras.Input`, or a dict `{name of the input: keras.Input}` if there are several.
+    """
+    graph = as_functional(model)
+    structure = graph._inputs_struct
+    if len(graph.inputs) == 1:
+        return _input_like(graph.inputs[0], name)
+    if not isinstance(structure, dict):
+        structure = {tensor.name: tensor for tensor in graph.inputs}
+    return {key: _input_like(tensor, f"{name}_{key}") for key, tensor in structure.items()}
+
+
+def _input_like(tensor, name):
+    return keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
+
+
+def call_on(model, inputs):
+    """Calls a network on a tensor, or on a dict of several as `inputs_like` makes it."""
+    if isinstance(inputs, dict) and not isinstance(model._inputs_struct, dict):
+        inputs = list(inputs.values())
+    elif not isinstance(inputs, dict) and isinstance(model._inputs_struct, dict):
+        inputs = dict.fromkeys(model._inputs_struct, inputs)  # a dict of one
+    return model(inputs)

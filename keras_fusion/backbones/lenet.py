@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_fusion.backbones.blocks import check_network, conv_block, dense_block
+from keras_fusion.backbones.blocks import check_map_network, conv_block, dense_block
 
 
 def lenet5(
@@ -78,16 +78,7 @@ def audio_cnn(
 
 
 def _cnn(input_shape, filters, num_classes, dropout, activation, name):
-    if not isinstance(input_shape, (tuple, list)) or len(input_shape) != 3:
-        raise ValueError(
-            f"input_shape: expected (height, width, channels). Received: {input_shape!r}"
-        )
-    check_network(input_shape, num_classes, dropout)
-    if min(input_shape[:2]) < 2 ** len(filters):
-        raise ValueError(
-            f"input_shape: expected height and width from {2 ** len(filters)} up. "
-            f"Received: {input_shape}"
-        )
+    check_map_network(input_shape, filters, num_classes, dropout)
     inputs = x = keras.Input(input_shape, name="input")
     for i, channels in enumerate(filters, start=1):
         pool = layers.MaxPooling2D(2, name=f"conv{i}_pool")

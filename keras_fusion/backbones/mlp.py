@@ -3,11 +3,19 @@
 import keras
 from keras import layers
 
+from keras_fusion._arguments import check_int
 from keras_fusion.backbones.blocks import check_network, dense_block
+from keras_fusion.layers import PadFeatures
 
 
 def mlp(
-    input_shape, hidden_units=(128,), num_classes=10, dropout=0.5, activation="softmax", name="mlp"
+    input_shape,
+    hidden_units=(128,),
+    num_classes=10,
+    dropout=0.5,
+    activation="softmax",
+    name="mlp",
+    pad_to=None,
 ):
     """Dense layers with batch normalization, ReLU and dropout, then the prediction.
 
@@ -21,6 +29,9 @@ def mlp(
         dropout: Float in [0, 1), the rate after every hidden layer.
         activation: Of the prediction: "softmax", "sigmoid" or None.
         name: Of the model.
+        pad_to: Int, to how many features the input is padded with zeros (by the layer "padded")
+            before the first layer, so that modalities of different width can be fused there; or
+            None (default).
 
     Returns:
         A functional `keras.Model`, `(batch, features)` to `(batch, num_classes)`.
@@ -48,6 +59,9 @@ def mlp(
     inputs = x = keras.Input(shape, name="input")
     if len(shape) > 1:
         x = layers.Flatten(name="flatten")(x)
+    if pad_to is not None:
+        check_int("pad_to", pad_to, minimum=x.shape[-1])
+        x = PadFeatures(pad_to, name="padded")(x)
     for i, units in enumerate(hidden_units, start=1):
         x = dense_block(x, units, dropout, name=f"dense{i}")
     if num_classes is not None:

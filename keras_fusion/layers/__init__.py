@@ -7,6 +7,7 @@ from keras_fusion.layers.cross_connections import CrossConnection1D2D, CrossConn
 from keras_fusion.layers.cross_modal_attention import CrossModalAttention
 from keras_fusion.layers.elementwise_fusion import ElementwiseFusion
 from keras_fusion.layers.gated_multimodal_unit import GatedMultimodalUnit
+from keras_fusion.layers.masked_average import MaskedAverage
 from keras_fusion.layers.maxout import Maxout
 from keras_fusion.layers.modality_gate import ModalityGate
 from keras_fusion.layers.modality_mask import ModalityMask
@@ -14,6 +15,8 @@ from keras_fusion.layers.moddrop import ModDrop
 from keras_fusion.layers.multi_interactive_memory import MultiInteractiveMemory
 from keras_fusion.layers.multiple_kernel_fusion import MultipleKernelFusion
 from keras_fusion.layers.pad_features import PadFeatures
+from keras_fusion.layers.pad_frames import PadFrames
+from keras_fusion.layers.preprocess_images import PreprocessImages
 from keras_fusion.layers.probabilities import NormalizeProbabilities, ProbabilitiesToLogits
 from keras_fusion.layers.residual_gating import ResidualGating
 from keras_fusion.layers.score_rules import ScoreRule
@@ -30,6 +33,7 @@ __all__ = [
     "CrossModalAttention",
     "ElementwiseFusion",
     "GatedMultimodalUnit",
+    "MaskedAverage",
     "Maxout",
     "ModDrop",
     "ModalityGate",
@@ -38,6 +42,8 @@ __all__ = [
     "MultipleKernelFusion",
     "NormalizeProbabilities",
     "PadFeatures",
+    "PadFrames",
+    "PreprocessImages",
     "ProbabilitiesToLogits",
     "ResidualGating",
     "ScoreRule",

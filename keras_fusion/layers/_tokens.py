@@ -83,7 +83,8 @@ def tokens_of(x, mask, here, dtype):
         spread = (*ops.shape(part), *(1,) * (len(x.shape) - 1 - len(part.shape)))
         counts = ops.logical_and(counts, ops.reshape(part, spread))
     counts = ops.reshape(counts, (ops.shape(x)[0], -1))
-    return ops.where(counts[:, :, None], tokens, ops.zeros_like(tokens)), counts
+    # Not counts[:, :, None]: LiteRT cannot index a mask.
+    return ops.where(ops.expand_dims(counts, -1), tokens, ops.zeros_like(tokens)), counts
 
 
 def all_tokens_of(modalities, masks, present, dtype):
@@ -109,7 +110,7 @@ def shares_of(scores, counts):
 
     Where nothing counts, all tokens are alike. Not `ops.softmax`, which warns of single tokens.
     """
-    scores = ops.where(counts[:, :, None], ops.cast(scores, "float32"), -1e30)
+    scores = ops.where(ops.expand_dims(counts, -1), ops.cast(scores, "float32"), -1e30)
     powers = ops.exp(scores - ops.max(scores, axis=1, keepdims=True))
     return powers / ops.sum(powers, axis=1, keepdims=True)
 

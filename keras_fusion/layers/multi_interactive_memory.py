@@ -161,7 +161,8 @@ class MultiInteractiveMemory(keras.layers.Layer):
 
     def _apart(self, x):
         """`(batch, ..., n * units)` as `(batch, ..., n, units)`."""
-        return ops.reshape(x, (*ops.shape(x)[:-1], len(self.widths), self.units))
+        # Not by reshape: with open sizes tf2onnx makes a wrong shape of it.
+        return ops.stack(ops.split(x, len(self.widths), axis=-1), axis=-2)
 
     def _first_state(self, query, mask, present, batch):
         """e_k(0), the same for all k."""

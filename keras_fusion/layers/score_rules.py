@@ -137,7 +137,9 @@ class ScoreRule(keras.layers.Layer):
         mean = ops.sum(p * here, axis=0) / count_or_1
         if self.rule == "vote":
             if self.activation == "softmax":
-                votes = ops.one_hot(ops.argmax(p, axis=-1), p.shape[-1], dtype="float32")
+                # Not by Keras' argmax, which looks at bits: ONNX has no such operation.
+                highest = ops.cast(ops.equal(p, ops.max(p, axis=-1, keepdims=True)), "float32")
+                votes = highest * ops.cast(ops.equal(ops.cumsum(highest, axis=-1), 1), "float32")
             else:
                 votes = ops.cast(p > 0.5, "float32")
             share = ops.sum(votes * here, axis=0) / count_or_1

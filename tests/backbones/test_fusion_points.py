@@ -153,6 +153,133 @@ def normalized_input():
     )
 
 
+def masked_text():
+    """Zeros are padding: the mask goes around every layer, but carries nothing."""
+    return Sequential(
+        [
+            keras.Input((8,), dtype="int32", name="words"),
+            layers.Embedding(20, 4, mask_zero=True, name="embedding"),
+            layers.LSTM(5, return_sequences=True, name="recurrent"),
+            layers.GlobalAveragePooling1D(name="mean"),
+            layers.Dense(2, activation="softmax", name="out"),
+        ]
+    )
+
+
+def encoder_block(x, mask, name):
+    attended = layers.MultiHeadAttention(2, 2, name=f"{name}_attention")(x, x, attention_mask=mask)
+    x = layers.LayerNormalization(name=f"{name}_norm1")(layers.Add()([x, attended]))
+    hidden = layers.Dense(8, activation="relu", name=f"{name}_dense1")(x)
+    hidden = layers.Dense(4, name=f"{name}_dense2")(hidden)
+    return layers.LayerNormalization(name=f"{name}_norm2")(layers.Add()([x, hidden]))
+
+
+def transformer(structure=dict):
+    """Two inputs; the padding mask goes into every block, and its float form as well."""
+    words = keras.Input((8,), dtype="int32", name="words")
+    padding = keras.Input((8,), dtype="int32", name="padding")
+    x = layers.Embedding(20, 4, name="embedding")(words)
+    mask = keras.ops.cast(keras.ops.expand_dims(padding, 1), "bool")
+    for i in range(2):
+        x = encoder_block(x, mask, f"block{i}")
+    kept = keras.ops.expand_dims(keras.ops.cast(padding, "float32"), -1)
+    x = layers.Multiply(name="kept")([x, kept])
+    x = layers.GlobalAveragePooling1D(name="mean")(x)
+    x = layers.Dense(3, activation="softmax", name="out")(x)
+    inputs = {"padding": padding, "words": words}
+    return keras.Model(inputs if structure is dict else list(inputs.values()), x)
+
+
+class EncoderLayer(layers.Layer):
+    """A block that is one layer, as in KerasHub."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(4)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def blocks():
+    return Sequential(
+        [
+            keras.Input((6, 4), name="series"),
+            EncoderLayer(name="block0"),
+            EncoderLayer(name="block1"),
+            layers.GlobalMaxPooling1D(name="top"),
+            layers.Dense(2, activation="softmax", name="out"),
+        ]
+    )
+
+
+def two_outputs():
+    """Words and what they are pooled to: the second is made of the first."""
+    inputs = keras.Input((6, 4), name="series")
+    words = layers.GRU(3, return_sequences=True, name="words")(inputs)
+    pooled = layers.Dense(2, activation="tanh", name="pooled")(layers.Flatten()(words))
+    return keras.Model(inputs, {"pooled": pooled, "words": words})
+
+
+def logits_of_a_convolution():
+    """MobileNetV3 ends so: the last convolution makes the logits."""
+    return Sequential(
+        [
+            keras.Input((8, 8, 1), name="picture"),
+            layers.Conv2D(2, 3, strides=2, padding="same", name="conv"),
+            layers.GlobalAveragePooling2D(keepdims=True, name="mean"),
+            layers.Conv2D(5, 1, activation="relu", name="hidden"),
+            layers.Conv2D(3, 1, name="logits"),
+            layers.Flatten(name="flat"),
+            layers.Softmax(name="soft"),
+        ]
+    )
+
+
+def crossed():
+    """Every cell reads the two cells before it, as in NASNet, so that nothing can be cut."""
+    inputs = keras.Input((16, 16, 1), name="picture")
+    x = layers.Conv2D(2, 3, padding="same", name="stem")(inputs)
+    before = x
+    for i, stride in enumerate((1, 2, 1, 2, 2)):
+        reads = [layers.Conv2D(2 + i, 3, strides=stride, padding="same", name=f"cell{i}_a")(x)]
+        step = before.shape[1] // reads[0].shape[1]
+        reads.append(layers.Conv2D(2 + i, 1, strides=step, name=f"cell{i}_b")(before))
+        halves = [layers.Conv2D(1, 1, name=f"cell{i}_{half}")(before) for half in "cd"]
+        narrow = layers.Concatenate(name=f"cell{i}_narrow")(halves)  # after the cell it is made of
+        narrow = layers.Conv2D(2, 1, strides=step, name=f"cell{i}_e")(narrow)
+        before, x = x, layers.Concatenate(name=f"cell{i}")([*reads, narrow])
+    x = layers.Add(name="both")(
+        [
+            layers.Conv2D(4, 1, name=f"end{i}")(t)
+            for i, t in enumerate([x, layers.AveragePooling2D(2, name="half")(before)])
+        ]
+    )
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    return keras.Model(inputs, layers.Dense(2, activation="softmax", name="out")(x))
+
+
+class Declared(keras.Model):
+    """A model that says which tensors its levels are, as KerasHub's backbones do."""
+
+    def __init__(self):
+        inputs = keras.Input((16, 16, 1), name="picture")
+        x, self_levels = inputs, {}
+        for i in range(4):
+            x = layers.Conv2D(2, 3, strides=2, padding="same", name=f"conv{i}")(x)
+            if i in (1, 2):
+                self_levels[f"P{i + 1}"] = x
+            x = layers.ReLU(name=f"relu{i}")(x)
+        super().__init__(inputs, x, name="declared")
+        self.pyramid_outputs = self_levels
+
+
+def declared():
+    inputs = keras.Input((16, 16, 1), name="outer")
+    x = layers.GlobalAveragePooling2D(name="mean")(Declared()(inputs))
+    return keras.Model(inputs, layers.Dense(2, activation="softmax", name="out")(x))
+
+
 STAGE, PREDICTION = "stage", "prediction"
 # Of each network: its head, and the points without the input, as (path, shape, role).
 TABLE = [
@@ -273,6 +400,56 @@ TABLE = [
         [("norm", (3,), STAGE), ("out", (2,), PREDICTION)],
     ),
     (
+        masked_text,
+        "softmax",
+        [("embedding", (8, 4), STAGE), ("recurrent", (8, 5), STAGE), ("out", (2,), PREDICTION)],
+    ),
+    *(
+        (
+            lambda structure=structure: transformer(structure),
+            "softmax",
+            [
+                ("block0_norm1", (8, 4), STAGE),
+                ("block1_norm1", (8, 4), STAGE),
+                ("kept", (8, 4), STAGE),
+                ("out", (3,), PREDICTION),
+            ],
+        )
+        for structure in (dict, list)
+    ),
+    (
+        blocks,
+        "softmax",
+        [("block0", (6, 4), STAGE), ("block1", (6, 4), STAGE), ("out", (2,), PREDICTION)],
+    ),
+    (two_outputs, None, [("words", (6, 3), STAGE), ("pooled", (2,), "features")]),
+    (
+        logits_of_a_convolution,
+        "softmax",
+        [("conv", (4, 4, 2), STAGE), ("hidden", (1, 1, 5), STAGE), ("soft", (3,), PREDICTION)],
+    ),
+    (
+        crossed,
+        "softmax",
+        [
+            ("stem", (16, 16, 2), STAGE),
+            ("cell2", (8, 8, 10), STAGE),
+            ("cell3", (4, 4, 12), STAGE),
+            ("both", (2, 2, 4), STAGE),
+            ("out", (2,), PREDICTION),
+        ],
+    ),
+    (
+        declared,
+        "softmax",
+        [
+            ("declared/conv1", (4, 4, 2), STAGE),
+            ("declared/relu2", (2, 2, 2), STAGE),
+            ("declared/relu3", (1, 1, 2), STAGE),
+            ("out", (2,), PREDICTION),
+        ],
+    ),
+    (
         lambda: keras.Model(
             n := keras.Input((4,)), layers.Dense(2, activation="softmax", name="o")(n)
         ),
@@ -288,7 +465,8 @@ def test_points(build, head, expected):
     points = fusion_points(model)
     assert points.head == head
     assert [(p.path, p.shape, p.role) for p in points[1:]] == expected
-    assert points[0].role == "input" and points[0].shape == tuple(model.inputs[0].shape[1:])
+    assert points[0].role == "input"
+    assert points[0].shape in {tuple(tensor.shape[1:]) for tensor in model.inputs}
     assert [p.stage for p in points] == list(range(len(points)))
     assert points == fusion_points(model), "the second look finds the same"
     assert [p.shape for p in points] == [p.shape for p in fusion_points(again)]
@@ -383,9 +561,16 @@ def test_positions_are_in_the_order_of_the_network():
     assert positions == sorted(positions)
 
 
-def two_inputs():
-    a, b = keras.Input((2,), name="left"), keras.Input((2,), name="right")
-    return keras.Model([a, b], layers.Add()([a, b]), name="twofold")
+def test_points_that_are_crossed_are_no_cuts():
+    cuts = {point.path: point.is_cut for point in fusion_points(crossed())}
+    assert [path for path, is_cut in cuts.items() if not is_cut] == ["cell2", "cell3"]
+    assert all(point.is_cut for point in fusion_points(nested()))
+
+
+def side_by_side():
+    inputs = keras.Input((2,))
+    heads = [layers.Dense(2, name=name)(inputs) for name in ("left", "right")]
+    return keras.Model(inputs, heads, name="twofold")
 
 
 class Subclassed(keras.Model):
@@ -418,7 +603,7 @@ CLASSES_OF_ONE = 3
             ValueError,
             '"sub".*Received: a Subclassed',
         ),
-        (lambda: fusion_points(two_inputs()), ValueError, '"twofold".*Received: 2 inputs and 1'),
+        (lambda: fusion_points(side_by_side()), ValueError, '"twofold".*Received: 2 outputs'),
         (
             lambda: point_at(map_net(), "nowhere"),
             ValueError,

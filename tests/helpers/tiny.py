@@ -60,6 +60,21 @@ def video_net(name="video", length=4, size=8, filters=(2, 3), classes=CLASSES):
     return keras.Model(inputs, _ended(x, classes, "softmax"), name=name)
 
 
+def text_net(structure=dict, classes=CLASSES, name="reader"):
+    """Token ids and their padding mask, as a dict or a list of inputs."""
+    words = keras.Input((6,), dtype="int32", name="words")
+    padding = keras.Input((6,), dtype="int32", name="padding")
+    x = layers.Embedding(9, 4, name="embedding")(words)
+    kept = keras.ops.expand_dims(keras.ops.cast(padding, "float32"), -1)
+    x = layers.Multiply(name="kept")([x, kept])
+    x = layers.GlobalAveragePooling1D(name="mean")(x)
+    x = layers.Dense(4, activation="tanh", name="hidden")(x)
+    if classes is not None:
+        x = layers.Dense(classes, activation="softmax", name="prediction")(x)
+    inputs = {"words": words, "padding": padding}
+    return keras.Model(inputs if structure is dict else [words, padding], x, name=name)
+
+
 def _ended(x, classes, activation):
     if classes is None:
         return x

@@ -90,3 +90,71 @@ def test_present_has_the_column_in_later_calls():
     # JAX would take the last column instead.
     with pytest.raises(ValueError, match=r"number of modalities > 2\). Received: \(3, 2\)"):
         layer(np.ones((3, 4)), PRESENT[:, :2])
+
+
+# ---- placeholders
+
+
+def test_one():
+    tokens = np.array([[4, 2], [3, 0], [5, 5]])
+    masked = to_numpy(ModalityMask(0, "one", dtype="int32")(tokens, PRESENT))
+    np.testing.assert_array_equal(masked, [[4, 2], [1, 1], [5, 5]])
+
+
+def test_mean_is_of_the_samples_that_have_the_modality():
+    inputs = np.random.default_rng(0).normal(size=(3, 4, 2)).astype("float32")
+    inputs[1] = np.nan
+    layer = ModalityMask(0, "mean")
+    before = to_numpy(layer(inputs, PRESENT))
+    assert not layer.trainable_weights and not before[1].any()
+    layer.adapt(inputs, PRESENT)
+    mean = (inputs[0] + inputs[2]) / 2
+    found = to_numpy(layer(inputs, PRESENT))
+    np.testing.assert_allclose(found, [inputs[0], mean, inputs[2]], rtol=1e-6)
+    layer.adapt(inputs[[0, 2, 2]])
+    np.testing.assert_allclose(to_numpy(layer.value), (inputs[0] + 2 * inputs[2]) / 3, rtol=1e-5)
+
+
+def test_learned_gets_the_gradient_of_the_absent_samples():
+    inputs = np.full((3, 2), np.nan, "float32")
+    inputs[0] = 1.0
+    present = np.array([[1], [0], [0]])
+    layer = ModalityMask(0, "learned")
+    layer.build(inputs.shape, present.shape)
+    layer.value.assign([0.5, -2.0])
+    found = to_numpy(layer(inputs, present))
+    np.testing.assert_allclose(found, [[1, 1], [0.5, -2], [0.5, -2]])
+    (by_weight,), (by_inputs,) = gradients(layer, inputs, present=present)
+    assert np.isfinite(by_inputs).all() and by_weight.all()
+
+
+@pytest.mark.parametrize("placeholder", ["mean", "learned"])
+def test_placeholders_that_are_weights_need_floats_of_fixed_size(placeholder):
+    with pytest.raises(ValueError, match="'mean'|'learned'") as error:
+        ModalityMask(0, placeholder)(keras.Input((None, 2)), keras.Input((2,)))
+    assert "open size (None, 2)" in str(error.value)
+    with pytest.raises(ValueError, match=f'"zero" or "one" for inputs of int32.*{placeholder}'):
+        ModalityMask(0, placeholder)(keras.Input((3,), dtype="int32"), keras.Input((2,)))
+    with pytest.raises(ValueError, match="for inputs of int32"):
+        ModalityMask(0, placeholder)(np.ones((3, 2), "int32"), PRESENT)
+
+
+def test_placeholder_is_one_of_four():
+    with pytest.raises(ValueError, match="placeholder: expected one of .*Received: 'none'"):
+        ModalityMask(0, "none")
+
+
+def test_adapt_refuses():
+    layer = ModalityMask(1, "mean")
+    inputs = np.ones((3, 2), "float32")
+    with pytest.raises(ValueError, match='placeholder="mean" that is built.*built=False'):
+        layer.adapt(inputs)
+    layer(inputs, PRESENT)
+    with pytest.raises(ValueError, match="a sample that has the modality. Received: none"):
+        layer.adapt(inputs, PRESENT * [1, 0, 1])
+    inputs[0] = np.nan
+    layer.adapt(inputs, PRESENT)  # absent there
+    with pytest.raises(ValueError, match="finite numbers where the modality is present"):
+        layer.adapt(inputs)
+    with pytest.raises(ValueError, match="placeholder='learned'"):
+        ModalityMask(1, "learned").adapt(inputs)
