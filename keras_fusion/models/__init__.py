@@ -14,6 +14,14 @@ from keras_fusion.models.late_fusion import build_late_fusion
 from keras_fusion.models.methods import Method, Methods, build, methods
 from keras_fusion.models.modality_gated import build_modality_gated
 from keras_fusion.models.moddrop import build_moddrop
+from keras_fusion.models.paper_presets import (
+    centralnet_afew,
+    centralnet_audioset,
+    centralnet_mm_imdb,
+    centralnet_montalbano,
+    modality_gate_rgbd,
+)
+from keras_fusion.models.placeholders import adapt_missing_modalities
 from keras_fusion.models.presets import centralnet_av_mnist, centralnet_mm_mnist
 from keras_fusion.models.residual_gated import build_residual_gated
 from keras_fusion.models.shared_specific import build_shared_specific
@@ -25,6 +33,7 @@ __all__ = [
     "Method",
     "Methods",
     "adapt_kernels",
+    "adapt_missing_modalities",
     "build",
     "build_centralnet",
     "build_cross_attention",
@@ -43,9 +52,14 @@ __all__ = [
     "build_residual_gated",
     "build_shared_specific",
     "build_xflow",
+    "centralnet_afew",
+    "centralnet_audioset",
     "centralnet_av_mnist",
+    "centralnet_mm_imdb",
     "centralnet_mm_mnist",
+    "centralnet_montalbano",
     "methods",
+    "modality_gate_rgbd",
     "pretrain_dtn",
     "xflow_cnn_mlp",
     "xflow_cnn_mlp_lstm",

@@ -8,7 +8,7 @@ the smallest, widths padded or projected to one.
 
 from keras import layers
 
-from keras_fusion.layers import AverageAxes, PadFeatures
+from keras_fusion.layers import AverageAxes, MaskedAverage, PadFeatures
 
 ALIGNMENTS = ("auto", "pad", "project")
 _AXES = {2: "", 3: "t", 4: "hw", 5: "thw"}
@@ -73,7 +73,7 @@ def average_to(tensor, axes, name):
     if own == axes:
         return tensor
     if own == "t":
-        return layers.GlobalAveragePooling1D(name=name)(tensor)  # respects masks
+        return MaskedAverage(name=name)(tensor)
     gone = [i for i, axis in enumerate(own, start=1) if axis not in axes]
     return AverageAxes(gone, name=name)(tensor)
 

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_fusion.models.fusion_model import FusionModel
 from keras_fusion.models.naming import named_backbones
+from keras_fusion.models.placeholders import placeholders_for
 from keras_fusion.models.streams import make_streams
 
 
@@ -32,8 +33,11 @@ class Parts:
         missing_modalities=False,
     ):
         backbones = named_backbones(backbones)
-        mask = keras.Input((len(backbones),), name="present") if missing_modalities else None
-        self.streams, self.head = make_streams(backbones, taps, num_classes, units, head, mask)
+        placeholders = placeholders_for(backbones, missing_modalities)
+        mask = keras.Input((len(backbones),), name="present") if placeholders else None
+        self.streams, self.head = make_streams(
+            backbones, taps, num_classes, units, head, mask, placeholders
+        )
         self.names = [s.name for s in self.streams]
         self.levels = []
         self._mask = mask

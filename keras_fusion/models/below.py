@@ -3,7 +3,7 @@
 import keras
 
 from keras_fusion.backbones import fusion_points
-from keras_fusion.backbones.graph import open_at
+from keras_fusion.backbones.graph import as_functional, call_on, open_at
 from keras_fusion.models.naming import named_backbones
 from keras_fusion.models.streams import pooled
 
@@ -34,7 +34,7 @@ def tensors_below(streams, backbones, position, keep_heads):
             end = open_at(model, list(of_model), f"{stream.name}_backbone")
             opened[id(model)] = end, list(of_model)
         end, ends = opened[id(model)]
-        outputs = keras.tree.flatten(end(stream.masked_inputs))
+        outputs = keras.tree.flatten(call_on(end, stream.masked_inputs))
         tensors.append(outputs[ends.index(paths[stream.name])])
     return tensors
 
@@ -60,7 +60,9 @@ def _end(stream, backbone):
         return stream.masked_inputs
     # A model of its own: the backbone's name may be that of an input.
     name = f"{stream.name}_features"
-    return keras.Model(backbone.inputs[0], backbone.outputs[0], name=name)(stream.masked_inputs)
+    graph = as_functional(backbone)
+    end = keras.Model(graph._inputs_struct, graph.outputs[0], name=name)
+    return call_on(end, stream.masked_inputs)
 
 
 def last_features(parts, backbones, keep_heads):

@@ -64,8 +64,8 @@ def build_centralnet(
             "probabilities": that of the probabilities, normalized again.
         unimodal_loss_weights: Float or dict `{modality: float}` >= 0: the betas of Eq. (2), used
             by `compile` unless it is given others. The paper's are 1.
-        missing_modalities: Bool. Adds the input `present`, `(batch, number of modalities)` in the
-            order of the sorted names; see `FusionModel`.
+        missing_modalities: Bool, string or dict. Adds the input `present`, `(batch, number of
+            modalities)` in the order of the sorted names; see `FusionModel`.
         name: Of the model.
 
     Returns:

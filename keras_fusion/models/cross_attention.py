@@ -53,7 +53,7 @@ def build_cross_attention(
             counts.
         unimodal_loss_weights: None (default): no unimodal heads. A float or a dict
             `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
-        missing_modalities: Bool. Adds the input `present`; see `FusionModel`. Needs
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. Needs
             `residual=True`, without which nothing is left of a modality alone.
         name: Of the model.
 

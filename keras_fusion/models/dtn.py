@@ -74,8 +74,8 @@ def build_dtn(
         taps: "auto", or a dict `{modality: [layer names]}`; of several the last one counts.
         unimodal_loss_weights: Float or dict `{modality: float}` >= 0, the betas: 1.0 by default,
             as the streams are classifiers. None: no unimodal heads, only the mean is trained.
-        missing_modalities: Bool. Adds the input `present`; see `FusionModel`. An absent
-            modality's stream takes no part in the mean nor in J_2.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. An
+            absent modality's stream takes no part in the mean nor in J_2.
         name: Of the model.
 
     Returns:
@@ -194,7 +194,7 @@ def pretrain_dtn(model, x, epochs=10, batch_size=128, optimizer="adam", verbose=
         Cangea et al. (2017), XFlow, Sect. III-A-3.
     """
     named = {layer.name: layer for layer in model.layers}
-    x = check_inputs(x, model.modalities)
+    x = check_inputs(x, model.input)
     present = np.ones((len(x[model.modalities[0]]), len(model.modalities)))
     present = np.asarray(x.get("present", present)).astype(bool)
     inputs = {name: present if name == "present" else x[name] for name in model.input}

@@ -9,6 +9,7 @@ from keras_fusion.models.fusion_model import FusionModel
 from keras_fusion.models.hybrid_fusion import build_hybrid_fusion
 from keras_fusion.models.late_fusion import build_late_fusion
 from keras_fusion.models.naming import RESERVED
+from keras_fusion.models.streams import check_single_inputs
 
 
 def build_fusion_ensemble(backbones, *, operation="sum", level=0, name="fusion_ensemble", **kwargs):
@@ -88,10 +89,10 @@ def build_ensemble(
             of the classifiers' own losses; or None for a model without their heads. An ensemble
             in the strict sense, each classifier trained on its own, is
             `compile(loss_weights={"central": 0.0, ...})` with 1.0 for every classifier.
-        missing_modalities: Bool. Adds the input `present` with one column per input, in the
-            order of their sorted names; see `FusionModel`. The mean goes over the classifiers
-            whose input a sample has. Not together with `inputs`: there a classifier is not
-            a modality.
+        missing_modalities: Bool, string or dict. Adds the input `present` with one column per
+            input, in the order of their sorted names; see `FusionModel`. The mean goes over the
+            classifiers whose input a sample has. Not together with `inputs`: there a classifier is
+            not a modality.
         name: Of the model.
 
     Returns:
@@ -126,7 +127,7 @@ def build_ensemble(
     if missing_modalities:
         raise ValueError(
             "missing_modalities: expected False together with inputs=..., as a classifier is no "
-            f"modality there. Received: True with inputs={inputs!r}"
+            f"modality there. Received: {missing_modalities!r} with inputs={inputs!r}"
         )
     parts = Parts(backbones, **options)
     shared = _shared_inputs(parts.streams, _checked_inputs(inputs, parts.names))
@@ -167,6 +168,7 @@ def _checked_inputs(inputs, names):
 
 def _shared_inputs(streams, inputs):
     """`{classifier: keras.Input}`; one Input serves all classifiers that see it."""
+    check_single_inputs(streams)
     made = {}
     for stream in streams:
         name, like = inputs[stream.name], stream.inputs

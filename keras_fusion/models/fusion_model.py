@@ -5,11 +5,14 @@ import types
 import keras
 from keras import ops
 
+from keras_fusion.models.description import meetings
 from keras_fusion.models.keep_weights import keep_weights
 from keras_fusion.models.shares import shares_at_levels
 from keras_fusion.models.targets import (
     check_inputs,
     check_labels,
+    check_present,
+    first_input,
     head_sample_weights,
     per_head,
     spread_targets,
@@ -31,7 +34,8 @@ class FusionModel(keras.Model):
       `unimodal_loss_weights`. `loss` and `metrics` may be dicts `{head: ...}` as well. The loss
       reported for a head is without what layers add to the total (`add_loss`, regularizers).
     - `x` is a dict keyed by modality. Further keys are ignored, a missing one is an error that
-      names it.
+      names it. A modality whose backbone has several inputs is a dict itself:
+      `x={"text": {"token_ids": ..., "padding_mask": ...}, ...}`.
     - `fusion_weights()` tells how much of each source enters at each level.
     - With `missing_modalities=True` (an argument of the builders) there is one more input,
       "present", `(batch, number of modalities)`, bool or 0/1, columns in the order of the sorted
@@ -40,6 +44,19 @@ class FusionModel(keras.Model):
       modality counts for that sample neither in its loss nor in its metrics. Losses are still
       divided by the batch size, so that a sample weighs the same whoever else is in its batch;
       metrics are means over the samples that have the modality.
+    - A sample without any modality is an error in fit, evaluate and predict where "present" is
+      an array. In a graph (`model(x)`, a data set, an exported model) its central prediction is
+      finite and depends on the weights alone: the same for all such samples.
+    - Instead of an absent modality its backbone sees zeros (`missing_modalities=True` or "zero";
+      ones for integers and where a layer masks zeros, since a mean over masked steps alone is
+      NaN), the training mean ("mean"; call `models.adapt_missing_modalities`) or a trained value
+      ("learned", for floats of fixed size); a dict `{modality: ...}` chooses for each. The
+      fusion leaves it out, so this matters only to `BatchNormalization` in the backbone, whose
+      batch statistics count the placeholders too. On MM-digits with half of the views absent in
+      training (CentralNet of two LeNet5, 12 epochs, mean of 3 seeds) the test accuracy with both
+      views is 95.2 % for "mean", 94.8 for "zero" and 93.8 for "learned"; with half of the views
+      absent 89.0, 86.6 and 86.3; of the heads of the two views alone 84.3 and 86.4, 79.6 and
+      85.7, 80.0 and 87.0. Seeds differ by 1 to 6 points.
 
     Args:
         inputs: Dict `{modality: keras.Input}`, "present" too if used.
@@ -74,7 +91,8 @@ class FusionModel(keras.Model):
             )
         super().__init__(*args, **kwargs)
         # `present` may be left out; `call` fills it in.
-        self.input_spec = [spec for spec in self.input_spec if spec.name != "present"]
+        if self.input_spec is not None:  # None where a modality has several inputs
+            self.input_spec = [spec for spec in self.input_spec if spec.name != "present"]
         # Plain containers would become tracked ones, whose config is no longer plain.
         self._fusion = types.SimpleNamespace(
             levels=[dict(level) for level in fusion_levels],
@@ -135,10 +153,32 @@ class FusionModel(keras.Model):
             lambda x: self._with_present(self._checked(x)),
         )
 
+    def describe_fusion(self, print_fn=print):
+        """Prints which tensors meet where, and how they were brought to one shape.
+
+        For every layer in which modalities meet, from the inputs to the prediction: where each
+        tensor comes from, its shape there, what it went through, and its shape as it meets the
+        others. "central" is what has met before; its steps are the central network's.
+
+        Args:
+            print_fn: Function that takes a string, called once for each such layer.
+
+        Example:
+
+        >>> import keras_fusion as kf
+        >>> nets = {"image": kf.backbones.lenet5((8, 8, 1)), "sound": kf.backbones.mlp(6)}
+        >>> model = kf.build_centralnet(nets)
+        >>> model.describe_fusion(lambda text: print(text.splitlines()[0]))
+        fusion_0 (CentralFusion), 1024
+        fusion_1 (CentralFusion), 10
+        """
+        for meeting in meetings(self):
+            print_fn(str(meeting))
+
     # ---- calling it
 
     def call(self, inputs, training=None, mask=None):
-        inputs = self._with_present(check_inputs(inputs, self.modalities))
+        inputs = self._with_present(check_inputs(inputs, self.input))
         inputs = {name: inputs[name] for name in self.input}
         if isinstance(mask, dict):
             mask = {name: mask.get(name) for name in self.input}
@@ -156,7 +196,7 @@ class FusionModel(keras.Model):
                     f"each of {sorted(self.modalities)}. Received shape: {shape}"
                 )
             return inputs
-        count = ops.shape(inputs[self.modalities[0]])[0]
+        count = ops.shape(first_input(inputs))[0]
         return {**inputs, "present": ops.ones((count, len(self.modalities)))}
 
     # ---- one loss and one list of metrics for all heads
@@ -347,10 +387,11 @@ class FusionModel(keras.Model):
     def _checked(self, x, y=None):
         """`x` with the model's keys only, where it is data rather than a data set."""
         if isinstance(x, dict):
-            x = check_inputs(x, self.modalities)
+            x = check_inputs(x, self.input)
             x = {name: x[name] for name in self.input if name in x}
+            check_present(x)
         elif isinstance(x, (list, tuple)) or hasattr(x, "shape"):
-            check_inputs(x, self.modalities)
+            check_inputs(x, self.input)
         loss = self._fusion.arguments and self._fusion.arguments["loss"]
         check_labels(y, loss, {head: t.shape[-1] for head, t in self.output.items()})
         return x

@@ -60,8 +60,9 @@ def build_hybrid_fusion(
             `build_intermediate_fusion`.
         unimodal_loss_weights: Float or dict `{modality: float}` >= 0, by default 1.0; None for a
             model without unimodal heads (their predictions are combined all the same).
-        missing_modalities: Bool. Adds the input `present`; see `FusionModel`. The joint
-            prediction counts for every sample, the unimodal ones where their modality is present.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. The
+            joint prediction counts for every sample, the unimodal ones where their modality is
+            present.
         name: Of the model.
 
     Returns:

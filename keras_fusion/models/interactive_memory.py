@@ -52,7 +52,7 @@ def build_interactive_memory(
             counts.
         unimodal_loss_weights: None (default, as in the paper): no unimodal heads. A float or a
             dict `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
-        missing_modalities: Bool. Adds the input `present`; see `FusionModel`.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
         name: Of the model.
 
     Returns:

@@ -60,8 +60,8 @@ def build_intermediate_fusion(
         dropout: Float in [0, 1), after the joint dense layers.
         unimodal_loss_weights: None (default): no unimodal heads, as in the paper. A float or
             dict `{modality: float}` >= 0 keeps them, with these weights of their losses.
-        missing_modalities: Bool. Adds the input `present`; see `FusionModel`. For what is done
-            without a modality see `ElementwiseFusion`.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. For
+            what is done without a modality see `ElementwiseFusion`.
         name: Of the model.
 
     Returns:

@@ -65,7 +65,7 @@ def build_kernel_fusion(
         taps: "auto", or a dict `{modality: [layer names]}`; of several the last one counts.
         unimodal_loss_weights: None (default): no unimodal heads. A float or a dict
             `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
-        missing_modalities: Bool. Adds the input `present`; see `FusionModel`.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
         name: Of the model.
 
     Returns:
@@ -146,7 +146,7 @@ def adapt_kernels(model, x, seed=None):
             "model: expected one of build_kernel_fusion. Received: "
             f'"{model.name}", which has no layer MultipleKernelFusion'
         )
-    x = check_inputs(x, model.modalities)
+    x = check_inputs(x, model.input)
     drawn = draw_rows(count_samples(x), found[0].landmarks, x.get("present"), seed)
     inputs = {name: x[name][drawn] for name in model.modalities}
     if model.has_present:

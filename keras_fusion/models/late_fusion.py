@@ -59,9 +59,9 @@ def build_late_fusion(
             weights of the unimodal losses; or None for a model without unimodal heads. "auto"
             (default) is None for "weighted_mean" and "concat", as the paper's rows (a) and (b)
             train on the central loss only, and 1.0 for the rules without weights.
-        missing_modalities: Bool. Adds the input `present`; see `FusionModel`. The rules and the
-            weighted mean go over the modalities that a sample has; "concat" has zeros for the
-            others.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. The
+            rules and the weighted mean go over the modalities that a sample has; "concat" has zeros
+            for the others.
         name: Of the model.
 
     Returns:

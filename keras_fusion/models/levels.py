@@ -47,11 +47,16 @@ def _check_open_sizes(levels, aligned, streams):
         return
     fixed = {}  # what the shapes are where every open size of an input is 64
     for stream in streams:
-        shape = (1, *(64 if size is None else size for size in stream.masked_inputs.shape[1:]))
-        model = keras.Model(stream.masked_inputs, [*stream.tensors, stream.logits])
-        specs = model.compute_output_spec(keras.KerasTensor(shape, stream.masked_inputs.dtype))
+        inputs = stream.masked_inputs
+        given = keras.tree.map_structure(_with_fixed_sizes, inputs)
+        specs = keras.Model(inputs, [*stream.tensors, stream.logits]).compute_output_spec(given)
         fixed.update({id(t): s.shape for t, s in zip(stream.tensors, specs, strict=False)})
-        fixed[id(stream.masked_inputs)] = shape
+        fixed.update(
+            {
+                id(t): g.shape
+                for t, g in zip(keras.tree.flatten(inputs), keras.tree.flatten(given), strict=True)
+            }
+        )
     sizes = {
         (stream.name, f"level_{i}"): fixed[id(tensor)][1:-1]
         for i in still_open
@@ -66,8 +71,15 @@ def _check_open_sizes(levels, aligned, streams):
         )
 
 
+def _with_fixed_sizes(tensor):
+    shape = (1, *(64 if size is None else size for size in tensor.shape[1:]))
+    return keras.KerasTensor(shape, tensor.dtype)
+
+
 def _inputs_match(streams):
     """Whether the inputs themselves can be a fusion level: equal shapes, real numbers."""
+    if any(isinstance(s.inputs, dict) for s in streams):
+        return False
     shapes = {tuple(s.inputs.shape[1:]) for s in streams}
     return len(shapes) == 1 and all("float" in s.inputs.dtype for s in streams)
 

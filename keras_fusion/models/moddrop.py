@@ -66,8 +66,9 @@ def build_moddrop(
             list).
         unimodal_loss_weights: None (default): no unimodal heads. A float or dict
             `{modality: float}` >= 0 keeps them, with these weights of their losses.
-        missing_modalities: Bool. Adds the input `present`; see `FusionModel`. An absent modality
-            enters as zeros, just as a dropped one does, and ModDrop draws from those present.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. An
+            absent modality enters as zeros, just as a dropped one does, and ModDrop draws from
+            those present.
         name: Of the model.
 
     Returns:

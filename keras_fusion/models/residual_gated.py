@@ -49,8 +49,8 @@ def build_residual_gated(
             is how to choose the last map of a network that goes on with dense layers.
         unimodal_loss_weights: None (default): no unimodal heads. A float or a dict
             `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
-        missing_modalities: Bool. Adds the input `present`; see `FusionModel`. Features that are
-            absent count as zeros.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
+            Features that are absent count as zeros.
         name: Of the model.
 
     Returns:

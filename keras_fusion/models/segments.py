@@ -51,7 +51,9 @@ def _collect(model, prefix, paths, renamed, found, by_path):
         inside = is_nested(step.operation) and any(p.startswith(path + "/") for p in paths)
         if inside:
             graph = as_functional(step.operation)
-            renamed[id(graph.inputs[0])] = keras.tree.flatten(args)[0]
+            renamed.update(
+                {id(a): b for a, b in zip(graph.inputs, _tensors((args, kwargs)), strict=True)}
+            )
             # A `training` given in that call is not handed on: Keras' own models ignore it too.
             _collect(step.operation, path + "/", paths, renamed, found, by_path)
             end = graph.outputs[0]

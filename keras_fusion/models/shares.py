@@ -44,13 +44,17 @@ def _gates(model, layer, x, prepared):
     return ops.convert_to_numpy(layer.gates(*args, **kwargs))
 
 
-def called_on(model, layer, inputs):
-    """The arguments `(args, kwargs)` that `layer` gets in the model's graph, as arrays."""
+def called_on(model, layer, inputs, compute=None):
+    """The arguments `(args, kwargs)` that `layer` gets in the model's graph.
+
+    They are arrays; or what `compute(graph, inputs)` gives, where `inputs` are tensors.
+    """
     (node,) = (step.node for step in steps(model) if step.operation is layer)
     arguments = (node.arguments.args, node.arguments.kwargs)
     leaves = keras.tree.flatten(arguments)
     tensors = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
-    found = keras.Model(model.input, tensors).predict(inputs, verbose=0)
+    graph = keras.Model(model.input, tensors)
+    found = compute(graph, inputs) if compute else graph.predict(inputs, verbose=0)
     values = iter(keras.tree.flatten(found))  # of a single tensor predict gives no list
     filled = [next(values) if isinstance(leaf, keras.KerasTensor) else leaf for leaf in leaves]
     return keras.tree.pack_sequence_as(arguments, filled)

@@ -7,9 +7,10 @@ from keras import layers
 
 from keras_fusion.backbones import fusion_points
 from keras_fusion.backbones.fusion_points import point_at, shape_name
-from keras_fusion.backbones.graph import open_at
-from keras_fusion.layers import ModalityMask, ProbabilitiesToLogits
+from keras_fusion.backbones.graph import call_on, inputs_like, open_at
+from keras_fusion.layers import MaskedAverage, ProbabilitiesToLogits
 from keras_fusion.models.naming import named_backbones
+from keras_fusion.models.placeholders import mask_input
 
 HEADS = ("softmax", "sigmoid", "linear")
 
@@ -21,7 +22,7 @@ class Stream:
     Attributes:
         name: The modality.
         inputs: Its `keras.Input`.
-        masked_inputs: The same with zeros where the modality is absent.
+        masked_inputs: The same with a placeholder where the modality is absent.
         points: Its chosen fusion points, lowest first, without the prediction.
         tensors: Their tensors, one each.
         logits: The tensor before the head's activation.
@@ -49,7 +50,15 @@ class Head:
         return layers.Activation(self.activation, dtype="float32", name=name)(logits)
 
 
-def make_streams(backbones, taps="auto", num_classes=None, units=None, head=None, present=None):
+def make_streams(
+    backbones,
+    taps="auto",
+    num_classes=None,
+    units=None,
+    head=None,
+    present=None,
+    placeholders=None,
+):
     """Reads the backbones, finds their points and heads, and calls them on new inputs.
 
     Args:
@@ -58,6 +67,7 @@ def make_streams(backbones, taps="auto", num_classes=None, units=None, head=None
         num_classes, units, head: What is predicted, see `build_centralnet`.
         present: Input tensor `(batch, modalities)` with the columns in the order of the sorted
             names, or None.
+        placeholders: Dict `{modality: placeholder}`, see `mask_input`; needed with `present`.
 
     Returns:
         A list of `Stream`, in the order of `backbones`, and the `Head` they share.
@@ -70,17 +80,26 @@ def make_streams(backbones, taps="auto", num_classes=None, units=None, head=None
     columns = sorted(backbones)
     called, streams = {}, []
     for name, model in backbones.items():
-        inputs = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name=name)
+        inputs = inputs_like(model, name)
         x = inputs
         if present is not None:
-            x = ModalityMask(columns.index(name), dtype=inputs.dtype, name=f"{name}_mask")(
-                x, present
-            )
+            x = _masked(inputs, present, columns.index(name), model, name, placeholders[name])
         stream = Stream(name, inputs, x, chosen[name])
         end = _call(stream, model, x, found[name][-1], backbones, chosen, called)
         _add_head(stream, end, ends[name], shared)
         streams.append(stream)
     return streams, shared
+
+
+def _masked(inputs, present, column, model, name, placeholder):
+    """The input, or each of several, with a placeholder where the modality is absent."""
+
+    def masked(x, label):
+        return mask_input(x, present, column, model, name, placeholder, f"{label}_mask")
+
+    if isinstance(inputs, dict):
+        return {key: masked(x, f"{name}_{key}") for key, x in inputs.items()}
+    return masked(inputs, name)
 
 
 def _points(name, model):
@@ -229,7 +248,7 @@ def _call(stream, model, x, last, backbones, chosen, called):
         paths = list(dict.fromkeys(paths))
         called[id(model)] = open_at(model, paths, f"{stream.name}_backbone"), paths
     opened, paths = called[id(model)]
-    outputs = dict(zip(paths, keras.tree.flatten(opened(x)), strict=True))
+    outputs = dict(zip(paths, keras.tree.flatten(call_on(opened, x)), strict=True))
     stream.tensors = [outputs[p.path] for p in stream.points]
     return outputs[last.path]
 
@@ -249,13 +268,23 @@ def _add_head(stream, end, kind, head):
     stream.prediction = head(end, f"{name}_head")
 
 
+def check_single_inputs(streams):
+    """An error if a modality has several inputs, for methods that need one tensor."""
+    for stream in streams:
+        if isinstance(stream.inputs, dict):
+            raise ValueError(
+                f'backbone "{stream.name}": expected one input for this method. '
+                f"Received: {len(stream.inputs)}, {list(stream.inputs)}"
+            )
+
+
 def pooled(x, name):
     """The mean over all axes but the batch and the features."""
     rank = len(x.shape)
     if rank == 2:
         return x
     pooling = {
-        3: layers.GlobalAveragePooling1D,
+        3: MaskedAverage,
         4: layers.GlobalAveragePooling2D,
         5: layers.GlobalAveragePooling3D,
     }

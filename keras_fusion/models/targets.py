@@ -5,27 +5,70 @@ import numpy as np
 from keras import ops
 
 
-def check_inputs(x, modalities):
-    """A copy of the dict `x`; an error if a modality is missing or it is no dict."""
+def check_inputs(x, inputs):
+    """A copy of the dict `x`; an error if a modality is missing or it is no dict.
+
+    Args:
+        x: What was given.
+        inputs: Dict `{modality: input}`, a model's own; an input is a dict where a modality has
+            several. "present" may be missing in `x`.
+    """
+    modalities = [name for name in inputs if name != "present"]
     if not isinstance(x, dict):
         raise ValueError(
-            f"x: expected a dict keyed by modality, {list(modalities)}. "
-            f"Received: {type(x).__name__}"
+            f"x: expected a dict keyed by modality, {modalities}. Received: {type(x).__name__}"
         )
     missing = [name for name in modalities if name not in x]
     if missing:
         raise ValueError(
-            f"x: expected the modalities {list(modalities)}. "
+            f"x: expected the modalities {modalities}. "
             f"Received: {sorted(map(str, x))}, without {missing}"
         )
-    return dict(x)
+    return {**x, **{n: _checked_parts(n, x[n], inputs[n]) for n in modalities}}
+
+
+def _checked_parts(name, given, inputs):
+    """What a modality of several inputs needs, and nothing else."""
+    if not isinstance(inputs, dict):
+        return given
+    if not isinstance(given, dict) or any(key not in given for key in inputs):
+        received = sorted(given) if isinstance(given, dict) else type(given).__name__
+        raise ValueError(
+            f'x["{name}"]: expected a dict with {sorted(inputs)}. Received: {received}'
+        )
+    return {key: given[key] for key in inputs}
+
+
+def check_present(x):
+    """An error if a sample lacks all modalities, where the mask is an array or list of numbers."""
+    present = x.get("present")
+    if keras.ops.is_tensor(present):
+        present = keras.ops.convert_to_numpy(present)
+    if not isinstance(present, (np.ndarray, list, tuple)):
+        return
+    table = np.asarray(present)
+    if table.ndim != 2 or table.dtype.kind not in "biuf":
+        return  # a mask of another shape is refused where its columns are known
+    empty = np.flatnonzero(~table.astype("bool").any(axis=1))
+    if len(empty):
+        raise ValueError(
+            "present: expected every sample to have a modality. Received: zeros only for "
+            f"{len(empty)} of {len(table)} samples, the first being number {empty[0]}"
+        )
 
 
 def count_samples(x):
     """Number of samples in a dict of inputs."""
     if not isinstance(x, dict) or not x:
         raise ValueError(f"x: expected a dict keyed by modality. Received: {type(x).__name__}")
-    return len(next(iter(x.values())))
+    return len(first_input(x))
+
+
+def first_input(x):
+    """The first array or tensor of a dict of inputs."""
+    while isinstance(x, dict):
+        x = next(iter(x.values()))
+    return x
 
 
 def check_labels(y, loss, widths):

@@ -9,6 +9,7 @@ from keras_fusion.models.assemble import Parts
 from keras_fusion.models.exchange import exchange, join
 from keras_fusion.models.naming import named_backbones
 from keras_fusion.models.routes import Route
+from keras_fusion.models.streams import check_single_inputs
 
 _NORM = {"momentum": 0.9}  # as in the backbones' blocks, for the reason given there
 _FLATTEN_UP_TO = 48_000  # values of a map; the paper's largest has 45 x 60 x 16 = 43,200
@@ -74,9 +75,9 @@ def build_xflow(
         unimodal_loss_weights: None (the paper: no unimodal heads), or float or dict
             `{modality: float}` >= 0: with heads, which predict from each stream after all it was
             sent.
-        missing_modalities: Bool. Adds the input `present`, see `FusionModel`. An absent
-            modality's input is zero, and so is all that it sends: its connections' outputs and
-            its features in the joint layer.
+        missing_modalities: Bool, string or dict. Adds the input `present`, see `FusionModel`. An
+            absent modality sends zeros: its connections' outputs and its features in the joint
+            layer.
         name: Of the model.
 
     Returns:
@@ -212,6 +213,7 @@ def _check(cross, residual, batch_norm, dropout, hidden_units):
 
 def _map_and_vector(streams):
     """The two streams, the one whose input is maps first."""
+    check_single_inputs(streams)
     ranks = {len(s.inputs.shape): s for s in streams}
     if len(streams) != 2 or set(ranks) != {2, 4}:
         shapes = {s.name: shape_name(s.inputs.shape[1:]) for s in streams}
@@ -226,7 +228,7 @@ def _points(pair, taps):
     """The fusion points of both streams, lowest first, as many of the one as of the other."""
     chosen = []
     for stream, rank, kind in zip(pair, (3, 1), ("maps", "vectors"), strict=True):
-        fitting = [p for p in stream.points if len(p.shape) == rank]
+        fitting = [p for p in stream.points if len(p.shape) == rank and p.is_cut]
         if not fitting or (taps != "auto" and len(fitting) < len(stream.points)):
             have = {p.path: shape_name(p.shape) for p in stream.points}
             raise ValueError(

@@ -21,11 +21,6 @@ def dense(units, activation=None):
     return layers.Dense(units, activation=activation)
 
 
-def two_inputs():
-    a, b = keras.Input((2,), name="left"), keras.Input((2,), name="right")
-    return keras.Model([a, b], dense(3, "softmax")(layers.Add()([a, b])), name="twofold")
-
-
 def two_outputs():
     a = keras.Input((5,))
     return keras.Model(a, [dense(3)(a), dense(3)(a)], name="forked")
@@ -78,7 +73,6 @@ BUILDS = [
     ([V], {}, ValueError, "two or more.*Received: 1"),
     ([V, lambda: "mlp"], {}, TypeError, r'backbones\["modality"\].*keras.Model. Received: str'),
     ({"a": V, "b": lambda: dense(3)}, {}, TypeError, r'backbones\["b"\].*Received: Dense'),
-    ({"a": V, "b": two_inputs}, {}, ValueError, r'backbones\["b"\].*"twofold".*Received: 2 inputs'),
     ({"a": V, "b": two_outputs}, {}, ValueError, r'\["b"\].*"forked".*Received: .*2 outputs'),
     (
         {"a": V, "b": lambda: keras.Sequential([dense(3)], name="bare")},

@@ -2,7 +2,6 @@
 
 import inspect
 
-import keras
 import numpy as np
 import pytest
 from helpers.tiny import (
@@ -63,19 +62,6 @@ def test_missing_modalities(name):
     changed = outputs(model, x)["central"]
     assert np.isfinite(changed).all()
     np.testing.assert_allclose(changed, found, rtol=1e-6)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="about SavedModel")
-@pytest.mark.parametrize("name", NAMES)
-def test_export(name, tmp_path):
-    tf = pytest.importorskip("tensorflow")
-    model = kf.build(name, nets())
-    kf.export_saved_model(model, tmp_path / "1")
-    served = tf.saved_model.load(tmp_path / "1").signatures["all_heads"]
-    x = batch(model, count=3)
-    found = {k: v.numpy() for k, v in served(**{k: tf.constant(v) for k, v in x.items()}).items()}
-    assert_close(found, outputs(model, x))
 
 
 def test_table():

@@ -29,6 +29,8 @@ PRESENT = np.array(
     [[1, 1, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]],
     dtype="float32",
 )
+GIVEN = PRESENT.copy()  # to fit and evaluate, which refuse a sample without any modality
+GIVEN[-1] = [1, 0, 0]
 NAMES = ["c", "a", "b"]  # of the backbones, not sorted
 
 
@@ -146,10 +148,10 @@ def by_hand(p, y, present, sample_weight=None):
 @pytest.mark.parametrize("verb", ["evaluate", "test_on_batch", "fit"])
 def test_absent_samples_count_neither_in_loss_nor_in_metrics(verb, weighted):
     model = compiled(three(), keras.optimizers.SGD(0.0), metrics=["accuracy"])
-    x, y = spoiled(batch(model, N), PRESENT), labels(N)
+    x, y = spoiled(batch(model, N), GIVEN), labels(N)
     weight = np.linspace(0.5, 2.0, N) if weighted else None
     p = outputs(model, x, training=verb == "fit")
-    expected = by_hand(p, y, PRESENT, weight)
+    expected = by_hand(p, y, GIVEN, weight)
     if verb == "fit":
         history = model.fit(x, y, batch_size=N, sample_weight=weight, verbose=0).history
         logs = {name: column[0] for name, column in history.items()}
@@ -163,8 +165,8 @@ def test_absent_samples_count_neither_in_loss_nor_in_metrics(verb, weighted):
 def test_metrics_are_means_over_the_samples_that_have_the_modality():
     """Over batches of different numbers of them as well."""
     model = compiled(three(), metrics={"a": ["accuracy"]}, weighted_metrics={"b": ["accuracy"]})
-    x, y = spoiled(batch(model, N), PRESENT), labels(N)
-    expected = by_hand(outputs(model, x), y, PRESENT)
+    x, y = spoiled(batch(model, N), GIVEN), labels(N)
+    expected = by_hand(outputs(model, x), y, GIVEN)
     logs = model.evaluate(x, y, batch_size=3, verbose=0, return_dict=True)
     assert {k: v for k, v in logs.items() if k.endswith("accuracy")} == pytest.approx(
         {k: expected[k] for k in ("a_accuracy", "b_accuracy")}
@@ -173,14 +175,14 @@ def test_metrics_are_means_over_the_samples_that_have_the_modality():
 
 def test_one_sample_weight_per_head():
     model = compiled(three())
-    x, y = spoiled(batch(model, N), PRESENT), labels(N)
+    x, y = spoiled(batch(model, N), GIVEN), labels(N)
     weight = {"a": np.linspace(0, 1, N), "central": np.linspace(1, 2, N)}
     p = outputs(model, x)
     logs = model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
     for head in p:
         given = weight.get(head, np.ones(N))
         if head != "central":
-            given = given * PRESENT[:, sorted(NAMES).index(head)]
+            given = given * GIVEN[:, sorted(NAMES).index(head)]
         expected = (given * cross_entropy(p[head], y)).mean()
         assert logs[f"{head}_loss"] == pytest.approx(expected, rel=1e-5)
 
@@ -193,12 +195,12 @@ def test_nan_never_reaches_a_weight():
     model, twin = (compiled(three(), "adam", metrics=["accuracy"]) for _ in range(2))
     twin.set_weights(model.get_weights())
     x, y = batch(model, N), labels(N)
-    history = model.fit(spoiled(x, PRESENT), y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    history = model.fit(spoiled(x, GIVEN), y, batch_size=4, epochs=2, shuffle=False, verbose=0)
     assert np.isfinite(list(history.history.values())).all()
     found = values(model)
     assert all(np.isfinite(value).all() for value in found.values())
     # Not only finite: it is as if zeros had stood there.
-    twin.fit(spoiled(x, PRESENT, 0.0), y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    twin.fit(spoiled(x, GIVEN, 0.0), y, batch_size=4, epochs=2, shuffle=False, verbose=0)
     for weight, expected in zip(model.weights, twin.weights, strict=True):
         weight, expected = map(keras.ops.convert_to_numpy, (weight, expected))
         np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
@@ -250,20 +252,33 @@ def states(name):
     return keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(x), name=name)
 
 
-masked_out = pytest.mark.xfail(
-    strict=True, reason="ModalityMask puts zeros for words, which mask_zero=True masks, all of them"
-)
+def float_words(name):
+    """Ids in an input of floats, as `keras.Input((6,))` makes it."""
+    net = words(name)
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, net(inputs), name=name)
 
 
-@pytest.mark.parametrize("text", [pytest.param(words, marks=masked_out), recurrent, states])
+def steps(name):
+    """Sequences of floats, padded with zeros."""
+    inputs = keras.Input((6, 1))
+    x = layers.Masking()(inputs)
+    x = layers.Dense(4, activation="tanh", name="states")(x)
+    x = layers.GlobalAveragePooling1D()(x)
+    x = layers.Dense(4, activation="tanh", name="hidden")(x)
+    return keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(x), name=name)
+
+
+@pytest.mark.parametrize("text", [words, float_words, steps, recurrent, states])
 def test_absent_text(text):
     """Were all of an absent text masked, a mean over its steps would be NaN."""
     nets = {"text": text("words"), "vector": vector_net()}
-    taps = "auto" if text is recurrent else {"text": ["hidden"], "vector": ["dense0"]}
+    by_name = text in (words, steps, states)
+    taps = {"text": ["hidden"], "vector": ["dense0"]} if by_name else "auto"
     model = compiled(build_centralnet(nets, missing_modalities=True, dropout=0, taps=taps))
     rng = np.random.default_rng(0)
     x = {
-        "text": rng.integers(1, 9, (4, 6)),
+        "text": rng.integers(1, 9, (4, *nets["text"].input_shape[1:])),
         "vector": rng.normal(size=(4, 5)).astype("float32"),
         "present": np.array([[1, 1], [0, 1], [0, 1], [1, 0]], "float32"),
     }
@@ -312,9 +327,9 @@ def test_in_a_compiled_graph():
     """With the mask in some fits and without it in others; further keys; predict in batches."""
     model = compiled(three(), run_eagerly=False, metrics=["accuracy"])
     x, y = batch(model, N), labels(N)
-    spoilt = {**spoiled(x, PRESENT), "further": np.full(N, np.nan)}
+    spoilt = {**spoiled(x, GIVEN), "further": np.full(N, np.nan)}
     logs = model.evaluate(spoilt, y, verbose=0, return_dict=True)
-    assert logs == pytest.approx(by_hand(outputs(model, spoilt), y, PRESENT), rel=1e-4)
+    assert logs == pytest.approx(by_hand(outputs(model, spoilt), y, GIVEN), rel=1e-4)
     logs = model.evaluate(x, y, verbose=0, return_dict=True)
     everything = np.ones((N, 3))
     assert logs == pytest.approx(by_hand(outputs(model, x), y, everything), rel=1e-4)
@@ -329,3 +344,44 @@ def test_mask_of_another_width(width):
     x = batch(model, N)
     with pytest.raises(ValueError, match=rf"present: expected .*3.*Received.*{width}"):
         outputs(model, {**x, "present": np.ones((N, width), "float32")})
+
+
+# ---- samples without any modality
+
+
+@pytest.mark.parametrize("verb", ["fit", "evaluate", "predict", "train_on_batch"])
+def test_a_sample_without_any_modality_is_an_error(verb):
+    model = compiled(three())
+    x, y = spoiled(batch(model, N), PRESENT), labels(N)
+    call = {
+        "fit": lambda x: model.fit(x, y, verbose=0),
+        "evaluate": lambda x: model.evaluate(x, y, verbose=0),
+        "predict": lambda x: model.predict(x, verbose=0),
+        "train_on_batch": lambda x: model.train_on_batch(x, y),
+    }[verb]
+    before = values(model)
+    kinds = [PRESENT, PRESENT.astype("bool"), PRESENT.astype("int64").tolist()]
+    for present in [*kinds, keras.ops.convert_to_tensor(PRESENT)]:
+        with pytest.raises(ValueError, match="present: .*1 of 8 samples, the first .*number 7"):
+            call({**x, "present": present})
+    assert_close(values(model), before, atol=0)
+
+
+def test_a_validation_sample_without_any_modality_is_an_error():
+    model = compiled(three())
+    x, y = batch(model, N), labels(N)
+    with pytest.raises(ValueError, match="every sample to have a modality"):
+        model.fit(x, y, validation_data=(spoiled(x, PRESENT), y), verbose=0)
+
+
+def test_a_sample_without_any_modality_in_a_graph():
+    """One and the same finite prediction, whatever stands in the inputs and who else is there."""
+    model = three()
+    randomize(model)
+    x = batch(model, 3)
+    nothing = outputs(model, spoiled(x, np.zeros((3, 3))))
+    mixed = outputs(model, spoiled(x, np.array([[1, 1, 1], [0, 0, 0], [1, 0, 0]])))
+    assert all(np.isfinite(p).all() for p in nothing.values())
+    for row in (0, 1, 2):
+        np.testing.assert_allclose(nothing["central"][row], mixed["central"][1], rtol=1e-5)
+    np.testing.assert_allclose(nothing["central"].sum(axis=-1), 1, rtol=1e-5)

@@ -5,6 +5,7 @@ Nothing here asks the builder what it did: types, sizes and wiring come from Ker
 
 import keras
 import pytest
+from helpers.graphs import chain_above, fusions, maker, sources
 from helpers.tiny import without_weights
 from keras import layers
 
@@ -56,26 +57,6 @@ def graphs_only():
 every_preset = pytest.mark.parametrize(("preset", "table", "inputs", "from_inputs"), PRESETS)
 
 
-def maker(tensor):
-    """The layer that made a tensor, entering a nested model; and what that layer was given."""
-    operation, node, index = tensor._keras_history
-    if isinstance(operation, keras.Model):
-        inside, _ = maker(operation.outputs[index])
-        return inside, []
-    return operation, list(operation._inbound_nodes[node].input_tensors)
-
-
-def chain_above(tensor, stop):
-    """Layers from a layer of type `stop` (left out) down to the one that made `tensor`."""
-    found = []
-    while True:
-        layer, before = maker(tensor)
-        if isinstance(layer, stop):
-            return found, layer
-        found.insert(0, layer)
-        (tensor,) = before
-
-
 def check_block(found, kind, size):
     found = [layer for layer in found if not isinstance(layer, layers.Flatten)]
     assert tuple(type(layer) for layer in found) == TYPES[kind]
@@ -93,17 +74,6 @@ def blocks(chain, heads=(layers.Conv2D, layers.Dense)):
     """The chain of a whole network cut before every convolution and dense layer."""
     starts = [i for i, layer in enumerate(chain) if isinstance(layer, heads)]
     return [chain[a:b] for a, b in zip(starts, [*starts[1:], len(chain)], strict=True)]
-
-
-def fusions(model):
-    return [layer for layer in model.layers if isinstance(layer, CentralFusion)]
-
-
-def sources(fusion):
-    """The tensors that a fusion takes: the list of the modalities', and the central one."""
-    arguments = fusion._inbound_nodes[0].arguments
-    (modalities,) = arguments.args
-    return list(modalities), arguments.kwargs.get("central")
 
 
 @every_preset
