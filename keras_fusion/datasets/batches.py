@@ -1,0 +1,312 @@
+"""Batches of a part of a data set: tf.data, PyDataset, and equally many samples of each class."""
+
+import itertools
+
+import numpy as np
+from keras.utils import PyDataset
+
+
+def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, present=False):
+    """A tf.data of one part of a data set (TensorFlow only).
+
+    Use it to feed `fit`, `evaluate` and `predict` on TensorFlow. `as_pydataset` works on every
+    backend, and `fit(..., shuffle=False)` gets the same batches in the same order there. Arrays
+    that stay on disk are read batch after batch, in parallel; the order never depends on that.
+
+    Args:
+        split: Pair `(x, y)` as returned by `load_data`, `x` a dict of arrays keyed by modality.
+        batch_size: Integer >= 1.
+        shuffle: Whether each epoch has an order of its own. Defaults to True; use False to
+            evaluate and predict.
+        seed: Integer >= 0: the order of an epoch is a function of the seed and of how often the
+            tf.data was iterated before. Defaults to 0.
+        drop_remainder: Whether a smaller last batch is left out. Defaults to False.
+        present: Whether `x["present"]` is added where it is not there: 1, or 0 for samples whose
+            floats in a modality are all NaN; columns are in the order of the sorted names, as
+            models built with `missing_modalities=True` take them. Defaults to False.
+
+    Returns:
+        `tf.data.Dataset` of `(x, y)`, prefetched, which knows how many batches it has. Types stay
+        as they are: uint8 is not cast, strings become `tf.string`.
+
+    Raises:
+        ImportError: If TensorFlow is not installed.
+        TypeError: If `split` is no such pair.
+        ValueError: If arrays have different lengths, or another argument is out of its range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_fusion as kf
+    >>> x = {"image": np.zeros((10, 8, 8, 1), "uint8"), "sound": np.zeros((10, 20), "float32")}
+    >>> batches = kf.datasets.as_dataset((x, np.arange(10)), batch_size=4)
+    >>> [len(y) for _, y in batches]
+    [4, 4, 2]
+    """
+    order = _Order(split, batch_size, shuffle, seed, drop_remainder, present)
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise ImportError(
+            "as_dataset needs TensorFlow (pip install tensorflow); as_pydataset gives the same "
+            "batches on every backend"
+        ) from error
+    # `fit` ends an epoch of a PyDataset before its first one; so both begin with epoch 1.
+    epochs = itertools.count(1)
+
+    def rows_of_an_epoch():
+        epoch = next(epochs)
+        for i in range(order.batches):
+            yield order.rows(epoch, i)
+
+    names = list(order.arrays)
+
+    def read(rows):
+        return [_plain(order.arrays[name][rows]) for name in names]
+
+    def batch(rows):
+        types = [tf.string if a.dtype.kind in "US" else a.dtype for a in order.arrays.values()]
+        values = tf.numpy_function(read, [rows], types, stateful=False)
+        for value, array in zip(values, order.arrays.values(), strict=True):
+            value.set_shape((rows.shape[0], *array.shape[1:]))
+        return order.pair(dict(zip(names, values, strict=True)))
+
+    length = order.batch_size if order.even else None
+    dataset = tf.data.Dataset.from_generator(
+        rows_of_an_epoch, output_signature=tf.TensorSpec((length,), "int64")
+    )
+    dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(order.batches))
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def as_pydataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, present=False):
+    """A `keras.utils.PyDataset` of one part of a data set, for every backend.
+
+    Use it to feed `fit`, `evaluate` and `predict` with data that are large or stay on disk: arrays
+    given to `fit` directly are cast to float32 and copied as a whole.
+
+    `fit` draws batches in a random order of its own unless it is called with `shuffle=False`; which
+    samples make up a batch is a function of `seed` and epoch in any case.
+
+    Args:
+        split: Pair `(x, y)` as returned by `load_data`, `x` a dict of arrays keyed by modality.
+        batch_size: Integer >= 1.
+        shuffle: Whether each epoch has an order of its own. Defaults to True; use False to
+            evaluate and predict.
+        seed: Integer >= 0: the order of an epoch is a function of the seed and of how often
+            `on_epoch_end` was called before, which `fit` does. Defaults to 0.
+        drop_remainder: Whether a smaller last batch is left out. Defaults to False.
+        present: Whether `x["present"]` is added where it is not there; see `as_dataset`. Defaults
+            to False.
+
+    Returns:
+        `keras.utils.PyDataset` of `(x, y)`. Types stay as they are: uint8 is not cast.
+
+    Raises:
+        TypeError: If `split` is no such pair.
+        ValueError: If arrays have different lengths, or another argument is out of its range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_fusion as kf
+    >>> x = {"image": np.zeros((10, 8, 8, 1), "uint8"), "sound": np.zeros((10, 20), "float32")}
+    >>> batches = kf.datasets.as_pydataset((x, np.arange(10)), batch_size=4)
+    >>> len(batches), batches[2][0]["image"].shape
+    (3, (2, 8, 8, 1))
+    """
+    order = _Order(split, batch_size, shuffle, seed, drop_remainder, present)
+    return _Batches(order)
+
+
+class _Epochs(PyDataset):
+    """A PyDataset that counts epochs.
+
+    Not with Keras's worker threads: what they have read of one epoch stays in their queue and
+    comes first in the next one, so that samples of an epoch would be others on every run.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._epoch = 0
+
+    def on_epoch_end(self):
+        """Goes on to the batches of the next epoch."""
+        self._epoch += 1
+
+
+class BalancedBatches(_Epochs):
+    """Batches with equally many samples of each class.
+
+    Use it where classes differ in size and each batch should have them all, as in the Montalbano
+    experiment of the CentralNet paper: "the batch size is 42 containing two samples of each class".
+
+    Each class is gone through in a random order; when it is used up, in another one. An epoch has
+    as many batches as make up one pass over all samples, rounded up, so that small classes are
+    seen more often than large ones.
+
+    Args:
+        split: Pair `(x, y)` as returned by `load_data`, `y` integers `(samples,)`.
+        per_class: Integer >= 1, samples of each class in a batch. Defaults to 2.
+        seed: Integer >= 0: the batches of an epoch are a function of the seed and of how often
+            `on_epoch_end` was called before, which `fit` does. Defaults to 0.
+
+    Raises:
+        TypeError: If `split` is no such pair.
+        ValueError: If arrays have different lengths, labels are no integers, or another argument
+            is out of its range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_fusion as kf
+    >>> x = {"sound": np.arange(9)}
+    >>> batches = kf.datasets.BalancedBatches((x, np.array([0, 0, 0, 0, 0, 1, 1, 2, 2])))
+    >>> sorted(batches[0][1].tolist())
+    [0, 0, 1, 1, 2, 2]
+    """
+
+    def __init__(self, split, per_class=2, seed=0):
+        _check_positive("per_class", per_class, 1)
+        _check_positive("seed", seed, 0)
+        super().__init__()
+        x, y = _checked(split)
+        if np.ndim(y) != 1 or np.asarray(y).dtype.kind not in "iu":
+            raise ValueError(
+                f"split: expected integer labels (samples,). Received: {y.dtype} of {y.shape}"
+            )
+        self._x, self._y = x, y
+        self._per_class, self._seed = per_class, seed
+        self._rows_of_class = [np.flatnonzero(y == label) for label in np.unique(y)]
+        self._length = -(-len(y) // (per_class * len(self._rows_of_class)))
+        self._orders = {}
+
+    def __len__(self):
+        """How many batches an epoch has."""
+        return self._length
+
+    def __getitem__(self, index):
+        """The batch `(x, y)` at a position of the epoch."""
+        rows = self._rows(self._epoch)[index]
+        return {name: array[rows] for name, array in self._x.items()}, self._y[rows]
+
+    def _rows(self, epoch):
+        """Row numbers, `(batches, samples of a batch)`."""
+        if epoch not in self._orders:
+            rng = np.random.RandomState([self._seed, epoch])
+            needed = self._length * self._per_class
+            columns = []
+            for rows in self._rows_of_class:
+                passes = [rng.permutation(rows) for _ in range(-(-needed // len(rows)))]
+                column = np.concatenate(passes)[:needed]
+                columns.append(column.reshape(self._length, self._per_class))
+            self._orders = {epoch: np.concatenate(columns, axis=1)}
+        return self._orders[epoch]
+
+
+class _Batches(_Epochs):
+    """What `as_pydataset` returns."""
+
+    def __init__(self, order):
+        super().__init__()
+        self._order = order
+
+    def __len__(self):
+        return self._order.batches
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(f"expected an index from 0 to {len(self) - 1}. Received: {index}")
+        rows = self._order.rows(self._epoch, index)
+        arrays = {name: array[rows] for name, array in self._order.arrays.items()}
+        return self._order.pair(arrays)
+
+
+class _Order:
+    """The arrays of a split, and which rows each batch of each epoch has.
+
+    Attributes:
+        arrays: Dict of the arrays of `x` under their names, and of `y` under "".
+        batches: How many batches an epoch has.
+        batch_size: Rows of a batch.
+        even: Whether all batches have equally many rows.
+    """
+
+    def __init__(self, split, batch_size, shuffle, seed, drop_remainder, present):
+        _check_positive("batch_size", batch_size, 1)
+        _check_positive("seed", seed, 0)
+        flags = {"shuffle": shuffle, "drop_remainder": drop_remainder, "present": present}
+        for name, value in flags.items():
+            if not isinstance(value, bool):
+                raise TypeError(f"{name}: expected True or False. Received: {value!r}")
+        x, y = _checked(split)
+        if present and "present" not in x:
+            x["present"] = _present(x)
+        self.arrays = {**x, "": y}
+        self.batch_size = batch_size
+        self.even = drop_remainder or len(y) % batch_size == 0
+        self.batches = len(y) // batch_size if self.even else len(y) // batch_size + 1
+        if not self.batches:
+            raise ValueError(
+                f"batch_size: expected at most the {len(y)} samples with drop_remainder=True. "
+                f"Received: {batch_size}"
+            )
+        self._shuffle, self._seed = shuffle, seed
+        self._orders = {}
+
+    def rows(self, epoch, index):
+        """Row numbers of one batch."""
+        samples = len(self.arrays[""])
+        first = index * self.batch_size
+        last = min(first + self.batch_size, samples)
+        if not self._shuffle:
+            return np.arange(first, last)
+        if epoch not in self._orders:
+            # RandomState, because NumPy keeps its stream for good.
+            rng = np.random.RandomState([self._seed, epoch])
+            self._orders = {epoch: rng.permutation(samples).astype("int64")}
+        return self._orders[epoch][first:last]
+
+    def pair(self, arrays):
+        """`(x, y)` of a dict with the names of `arrays`."""
+        return {name: array for name, array in arrays.items() if name}, arrays[""]
+
+
+def _checked(split):
+    """`(x, y)` of arrays (or rows on disk) of the same length."""
+    if not isinstance(split, (list, tuple)) or len(split) != 2 or not isinstance(split[0], dict):
+        raise TypeError(
+            "split: expected a pair (x, y) with x a dict of arrays, as one part of load_data. "
+            f"Received: {type(split).__name__}"
+        )
+    x, y = {name: _array(array) for name, array in split[0].items()}, _array(split[1])
+    lengths = {name: array.shape[0] if array.ndim else 0 for name, array in {**x, "y": y}.items()}
+    if len(set(lengths.values())) > 1 or not lengths["y"] or not x:
+        raise ValueError(f"split: expected equally many samples, at least one. Received: {lengths}")
+    return x, y
+
+
+def _array(values):
+    return values if hasattr(values, "shape") and hasattr(values, "dtype") else np.asarray(values)
+
+
+def _present(x):
+    """Float32 mask of which sample has which modality."""
+    columns = []
+    for name in sorted(x):
+        present = np.ones(len(x[name]), "float32")
+        # What stays on disk is checked for NaN when it is read.
+        if isinstance(x[name], np.ndarray) and x[name].dtype.kind == "f":
+            present -= np.isnan(x[name]).reshape(len(present), -1).all(axis=1)
+        columns.append(present)
+    return np.stack(columns, axis=1)
+
+
+def _plain(values):
+    return np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
+
+
+def _check_positive(name, value, minimum):
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise ValueError(f"{name}: expected an int >= {minimum}. Received: {value!r}")

@@ -1,0 +1,352 @@
+"""All data sets by name: what they are, where to get them, and loading them."""
+
+import dataclasses
+import importlib
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """What is known of a data set; made by `info`.
+
+    Attributes:
+        name: Its name, that of its module in `keras_fusion.datasets`.
+        modalities: Dict, for each modality the shape of one sample.
+        target: What is to be predicted.
+        samples: Dict, how many samples each part has, where that is known.
+        split: Where the parts come from.
+        origin: Where the data come from.
+        licence: Under which terms.
+        citation: What to cite.
+        files: What has to lie in the folder named by `data_dir` or `KERAS_FUSION_DATA`.
+        download: What to get from where.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> kf.datasets.info("grid_digits").licence
+    'CC BY 4.0'
+    """
+
+    name: str
+    modalities: dict
+    target: str
+    samples: dict
+    split: str
+    origin: str
+    licence: str
+    citation: str
+    files: str
+    download: str
+
+    def __str__(self):
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return "\n".join(f"{name + ':':<12}{value}" for name, value in fields.items())
+
+
+def info(name=None):
+    """What a data set is, its licence, and what to download from where.
+
+    Args:
+        name: Name of the data set. None (default) for all of them.
+
+    Returns:
+        `DatasetInfo`, which prints as a table, or a dict of all of them by name.
+
+    Raises:
+        ValueError: If there is no such data set.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> kf.datasets.info("mfeat").samples
+    {'train': 1400, 'validation': 200, 'test': 400}
+    >>> "mm_imdb" in kf.datasets.info()
+    True
+    """
+    if name is None:
+        return dict(_DATASETS)
+    if name not in _DATASETS:
+        raise ValueError(f"name: expected one of {list(_DATASETS)}. Received: {name!r}")
+    return _DATASETS[name]
+
+
+def load_data(name, **kwargs):
+    """Loads a data set by its name.
+
+    Args:
+        name: Name of the data set, see `info()`.
+        **kwargs: Arguments of the data set's own `load_data`.
+
+    Returns:
+        Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`, `x` a dict keyed by
+        modality.
+
+    Raises:
+        ValueError: If there is no such data set; and whatever its own `load_data` raises.
+
+    Example:
+
+    ```python
+    import keras_fusion as kf
+
+    data = kf.datasets.load_data("mfeat")  # where KERAS_FUSION_DATA names the folder
+    x, y = data["train"]
+    ```
+    """
+    info(name)
+    return importlib.import_module(f"keras_fusion.datasets.{name}").load_data(**kwargs)
+
+
+_MNIST = "MNIST, Y. LeCun, C. Cortes, C. Burges"
+_CENTRALNET = (
+    "Vielzeuf et al., CentralNet: a Multilayer Approach for Multimodal Fusion, ECCV Workshops 2018"
+)
+_XFLOW = (
+    "Cangea et al., XFlow: cross-modal deep neural networks for audiovisual classification, 2019"
+)
+_FILES_BY_PART = "{part}_labels.npy, with part = train, validation, test (our layout)"
+_BY_PERSON = "folds of people; the people of the next fold validate (ours)"
+
+_DATASETS = {
+    entry.name: entry
+    for entry in (
+        DatasetInfo(
+            name="afew",
+            modalities={"audio": (1583,), "video": (512,)},
+            target="one of 7 emotions",
+            samples={"all": 1156},
+            split="that of the files",
+            origin="AFEW, clips of movies: https://sites.google.com/view/emotiw2018",
+            licence="for research, on request from the organizers",
+            citation="Dhall et al., Collecting large, richly annotated facial-expression databases "
+            "from movies, IEEE MultiMedia 19, 2012",
+            files=f"afew/{{part}}_audio.npy, {{part}}_video.npy, {_FILES_BY_PART}",
+            download="ask the organizers for the clips; compute openSMILE features of the sound "
+            "and those of a face network, and save them with numpy.save",
+        ),
+        DatasetInfo(
+            name="audioset",
+            modalities={"audio": (512, 512, 1), "video": (16, 256, 256, 3)},
+            target="211 labels, several at once",
+            samples={"all": 19842},
+            split="that of the files",
+            origin="AudioSet, domestic animals: https://research.google.com/audioset/",
+            licence="labels CC BY 4.0; the videos are their owners'",
+            citation="Gemmeke et al., Audio Set: An ontology and human-labeled dataset for audio "
+            "events, ICASSP 2017",
+            files=f"audioset/{{part}}_audio.npy, {{part}}_video.npy, {_FILES_BY_PART}",
+            download="the lists from https://research.google.com/audioset/download.html, the "
+            "videos from YouTube; save spectrograms and frames with numpy.save",
+        ),
+        DatasetInfo(
+            name="av_mnist",
+            modalities={"image": (28, 28, 1), "audio": (112, 112, 1)},
+            target="one of 10 digits",
+            samples={"train": 55_000, "validation": 5_000, "test": 10_000},
+            split="that of MNIST and of the spoken digits (or one speaker for test); folds 1 to 3, "
+            "4 and 5 of the noise",
+            origin=f"made here from {_MNIST}; the Free Spoken Digit Dataset, Z. Jackson et al.; "
+            "ESC-50 or ESC-10, K. Piczak",
+            licence="CC BY-SA 3.0 (MNIST), CC BY-SA 4.0 (spoken digits), CC BY-NC 3.0 (ESC-50) or "
+            "CC BY 3.0 (ESC-10)",
+            citation=_CENTRALNET,
+            files="mnist.npz; fsdd/recordings/*.wav; ESC-50/audio/*.wav and ESC-50/meta/esc50.csv, "
+            "or esc10/NNN - Class/*.ogg",
+            download="mnist.npz as keras.datasets.mnist keeps it; "
+            "https://github.com/Jakobovski/free-spoken-digit-dataset (release 1.0.10), as fsdd; "
+            "https://github.com/karolpiczak/ESC-50, as ESC-50",
+        ),
+        DatasetInfo(
+            name="av_mnist_npy",
+            modalities={"image": (28, 28, 1), "audio": (112, 112, 1)},
+            target="one of 10 digits",
+            samples={"train": "50000 or 55000", "validation": 5000, "test": 10000},
+            split="that of the authors' code: MFAS leaves 5000 rows unused, MultiBench none",
+            origin="rebuilt AV-MNIST: https://github.com/juanmanpr/mfas and "
+            "https://github.com/pliang279/MultiBench",
+            licence="none is stated",
+            citation="Perez-Rua et al., MFAS, CVPR 2019; Liang et al., MultiBench, NeurIPS 2021",
+            files="avmnist/audio/train_data.npy, avmnist/audio/test_data.npy, the same in images "
+            "(MFAS) or image (MultiBench), train_labels.npy, test_labels.npy",
+            download="avmnist.tar.gz, linked in the README of MultiBench or of MFAS",
+        ),
+        DatasetInfo(
+            name="avletters",
+            modalities={"image": (80, 60, 11), "audio": (286,)},
+            target="one of 26 letters",
+            samples={"all": 780},
+            split=f"10 {_BY_PERSON}",
+            origin="AVletters, University of East Anglia",
+            licence="for research, on request from the authors",
+            citation="Matthews et al., Extraction of visual features for lipreading, TPAMI 24, "
+            "2002",
+            files="avletters/Lips/*.mat, avletters/Audio/textmfcc/*",
+            download="ask the authors",
+        ),
+        DatasetInfo(
+            name="bu_3dfe",
+            modalities={"depth": ("height", "width", 1), "rgb": ("height", "width", 3)},
+            target="one of 6 expressions",
+            samples={"all": "100 people x 6 expressions x 4 intensities"},
+            split="10 folds of people (ours)",
+            origin="http://www.cs.binghamton.edu/~lijun/Research/3DFE/3DFE_Analysis.html",
+            licence="for research, on request from Binghamton University",
+            citation="Yin et al., A 3D facial expression database for facial behavior research, "
+            "FG 2006",
+            files="BU_3DFE/F0001/F0001_AN01WH_F2D.bmp ..., and F0001_AN01WH_F3D_depth.png beside "
+            "each (our layout)",
+            download="ask the university; render the depth maps from the .wrl files",
+        ),
+        DatasetInfo(
+            name="cuave",
+            modalities={"image": (90, 120, 6), "audio": (156,)},
+            target="one of 10 digits",
+            samples={"all": 1790},
+            split=f"9 {_BY_PERSON}",
+            origin="CUAVE, Clemson University",
+            licence="for research, on request from the authors",
+            citation="Patterson et al., CUAVE: A new audio-visual database for multimodal "
+            "human-computer interface research, ICASSP 2002",
+            files="CUAVE/Video frames/*, CUAVE/MFCCs/*.mfcc (as XFlow writes them)",
+            download="ask the authors; make the files as https://github.com/catalina17/XFlow does",
+        ),
+        DatasetInfo(
+            name="grid_digits",
+            modalities={"lips": (12, 32, 48, 1), "audio": (3840,)},
+            target="one of 10 digits",
+            samples={"train": 699, "validation": 100, "test": 200},
+            split="that of the file (ours), stratified by digit",
+            origin="talker s1 of the GRID corpus: https://doi.org/10.5281/zenodo.3625687",
+            licence="CC BY 4.0",
+            citation="Cooke et al., An audio-visual corpus for speech perception and automatic "
+            "speech recognition, JASA 120, 2006",
+            files="grid_s1_digits/grid_s1_digits.npz",
+            download="talker s1 from the address above, each recording cut to its digit",
+        ),
+        DatasetInfo(
+            name="mfeat",
+            modalities={
+                "fac": (216,),
+                "fou": (76,),
+                "kar": (64,),
+                "mor": (6,),
+                "pix": (240,),
+                "zer": (47,),
+            },
+            target="one of 10 digits",
+            samples={"train": 1400, "validation": 200, "test": 400},
+            split="ours, stratified by digit, fixed",
+            origin="UCI Machine Learning Repository: https://doi.org/10.24432/C5HC70",
+            licence="CC BY 4.0",
+            citation="Duin, Multiple Features, UCI, 1998; van Breukelen et al., Handwritten digit "
+            "recognition by combined classifiers, Kybernetika 34, 1998",
+            files="mfeat/mfeat-fac, mfeat-fou, mfeat-kar, mfeat-mor, mfeat-pix, mfeat-zer; or "
+            "mfeat/mfeat.npz",
+            download="the six files from the address above",
+        ),
+        DatasetInfo(
+            name="mm_digits",
+            modalities={"image_a": (8, 8, 1), "image_b": (8, 8, 1)},
+            target="one of 10 digits",
+            samples={"train": 1197, "validation": 200, "test": 400},
+            split="ours, stratified by digit, fixed",
+            origin="UCI Machine Learning Repository: https://doi.org/10.24432/C50P49",
+            licence="CC BY 4.0",
+            citation="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998; "
+            + _CENTRALNET,
+            files="none: they come with scikit-learn",
+            download="nothing",
+        ),
+        DatasetInfo(
+            name="mm_imdb",
+            modalities={"text": (300,), "image": (4096,)},
+            target="23 genres, several at once",
+            samples={"train": 15552, "validation": 2608, "test": 7799},
+            split="that of the file",
+            origin="http://lisi1.unal.edu.co/mmimdb/",
+            licence="for research; plots and posters are their owners'",
+            citation="Arevalo et al., Gated Multimodal Units for Information Fusion, ICLR "
+            "Workshops 2017",
+            files="mmimdb/multimodal_imdb.hdf5",
+            download="multimodal_imdb.hdf5 (8 GB) from the address above",
+        ),
+        DatasetInfo(
+            name="mm_mnist",
+            modalities={"image_a": (28, 28, 1), "image_b": (28, 28, 1)},
+            target="one of 10 digits",
+            samples={"train": 55000, "validation": 5000, "test": 10000},
+            split="MNIST's own; validation are the last training images",
+            origin=f"{_MNIST}: http://yann.lecun.com/exdb/mnist/",
+            licence="CC BY-SA 3.0",
+            citation=_CENTRALNET,
+            files="mnist.npz; without a folder it is downloaded",
+            download="nothing: keras.datasets.mnist does it (11 MB)",
+        ),
+        DatasetInfo(
+            name="montalbano",
+            modalities=dict.fromkeys(("audio", "left_hand", "mocap", "right_hand"), (400,)),
+            target="one of 20 gestures or none",
+            samples={"all": "more than 14000"},
+            split="that of the files",
+            origin="ChaLearn Looking at People 2014: "
+            "https://chalearnlap.cvc.uab.cat/dataset/13/description/",
+            licence="on request from the organizers",
+            citation="Escalera et al., ChaLearn Looking at People Challenge 2014, ECCV Workshops "
+            "2014; Neverova et al., ModDrop, TPAMI 2016",
+            files="montalbano/{part}_audio.npy, {part}_left_hand.npy, {part}_mocap.npy, "
+            f"{{part}}_right_hand.npy, {_FILES_BY_PART}",
+            download="the features from the authors of ModDrop, saved with numpy.save",
+        ),
+        DatasetInfo(
+            name="tcga_breast",
+            modalities={"mirna": (184,), "mrna": (200,), "protein": (142,)},
+            target="one of 3 subtypes of tumour",
+            samples={"train": 120, "validation": 30, "test": 70},
+            split="the source's train and test; validation ours, stratified; no protein at test",
+            origin="The Cancer Genome Atlas, object breast.TCGA of mixOmics: https://mixomics.org",
+            licence="free to use and share (NIH Genomic Data Sharing Policy)",
+            citation="Singh et al., DIABLO, Bioinformatics 35, 2019",
+            files="tcga_breast/tcga_breast.npz",
+            download="the R package mixOmics; save the matrices of breast.TCGA as arrays, see "
+            "the docstring of the module",
+        ),
+        DatasetInfo(
+            name="washington_rgbd",
+            modalities={"depth": ("height", "width", 1), "rgb": ("height", "width", 3)},
+            target="one of 51 categories of objects",
+            samples={"all": 4500},
+            split="10 or 5 folds (ours), stratified by category",
+            origin="https://rgbd-dataset.cs.washington.edu",
+            licence="for research and other uses that are not commercial",
+            citation="Lai et al., A large-scale hierarchical multi-view RGB-D object dataset, "
+            "ICRA 2011",
+            files="rgbd-dataset/apple/apple_1/apple_1_1_1_crop.png, ..._depthcrop.png and so on",
+            download="rgbd-dataset_eval.tar from the address above",
+        ),
+        DatasetInfo(
+            name="womens_clothing",
+            modalities={"text": (), "table": (7,)},
+            target="one of 6 departments, recommended or not, or one of 3 ratings",
+            samples={"train": 15835, "validation": 2262, "test": 4524},
+            split="ours, stratified by department, fixed",
+            origin="https://www.kaggle.com/datasets/nicapotato/womens-ecommerce-clothing-reviews",
+            licence="CC0",
+            citation="Brooks, Women's E-Commerce Clothing Reviews, Kaggle, 2018",
+            files="womens_clothing/reviews.csv.gz or "
+            "womens_clothing/Womens Clothing E-Commerce Reviews.csv",
+            download="the second file from the address above",
+        ),
+        DatasetInfo(
+            name="xflow_digits",
+            modalities={"image": (90, 120, 6), "audio": (156,)},
+            target="one of 10 digits",
+            samples={"all": 750},
+            split=f"15 {_BY_PERSON}",
+            origin="Digits: https://github.com/catalina17/XFlow",
+            licence="none is stated",
+            citation=_XFLOW,
+            files="Digits/Video frames/*, Digits/MFCCs/*, Digits/Spectrograms/*",
+            download="linked at the address above",
+        ),
+    )
+}
