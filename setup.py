@@ -21,7 +21,11 @@ EXTRAS = {
     # KerasTuner imports six without declaring it, tensorboard in every search on TensorFlow, and
     # scikit-learn and scipy in Bayesian optimisation.
     "tune": ["keras-tuner>=1.4.7", "scikit-learn", "scipy", "six", "tensorboard"],
-    "audio": ["soundfile"],
+    # Tests of differences, and folds of whole groups.
+    "stats": ["scikit-learn>=1.6", "scipy"],
+    "audio": ["scipy", "soundfile"],
+    # To read the pictures of data sets.
+    "data": ["pillow"],
     # The last release of tensorflow-io is compiled against TensorFlow 2.16.
     "tfio": [
         "tensorflow-io==0.37.1; python_version < '3.13'",
@@ -29,14 +33,21 @@ EXTRAS = {
     ],
     # onnx 1.19.0 does not say that it needs a newer ml_dtypes than TensorFlow 2.16 allows.
     "onnx": ["onnx!=1.19.0", "onnxruntime", "tf2onnx"],
+    # KerasHub's backbones; they bring TensorFlow with them.
+    "hub": ["keras-hub"],
+    # To run LiteRT files; TensorFlow writes them, with any Keras.
     "litert": ["ai-edge-litert"],
+    # The server of examples/serving.
+    "serve": ["fastapi", "uvicorn"],
     "jax": ["jax"],
     "torch": ["torch"],
 }
 # Everything that the tests use on the newest TensorFlow, so that `pip install -e ".[test]"` skips
 # nothing but the other backends and tensorflow-io.
-TESTED = ("plot", "examples", "tune", "audio", "onnx", "litert")
-EXTRAS["test"] = sorted({"pytest>=8", "pytest-xdist"}.union(*(EXTRAS[name] for name in TESTED)))
+TESTED = ("plot", "examples", "tune", "stats", "audio", "data", "hub", "onnx", "litert", "serve")
+EXTRAS["test"] = sorted(
+    {"hypothesis", "pytest>=8", "pytest-xdist"}.union(*(EXTRAS[name] for name in TESTED))
+)
 EXTRAS["dev"] = [*EXTRAS["test"], "ruff"]
 
 setup(

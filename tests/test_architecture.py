@@ -19,7 +19,7 @@ KNOWS = {
     "models": {"layers", "losses", "metrics", "backbones"},
     "datasets": set(),
     "training": {"models"},
-    "evaluation": {"models"},
+    "evaluation": {"models", "training"},
     "tuning": {"models"},
     "export": {"models"},
     "plots": {"models", "evaluation"},
@@ -30,7 +30,9 @@ NEUTRAL = {"_arguments", "layers", "losses", "metrics", "backbones", "models"}
 BACKENDS = {"tensorflow", "jax", "torch"}
 # Importable where setup.py names them in an extra, and only inside functions.
 OPTIONAL = BACKENDS | {
+    "PIL",
     "ai_edge_litert",
+    "h5py",  # comes with Keras
     "keras_tuner",
     "matplotlib",
     "onnx",

@@ -2,9 +2,13 @@
 
 import importlib.metadata
 import io
+import json
 import os
 import subprocess
 import sys
+import threading
+import time
+import urllib.request
 
 import keras
 import numpy as np
@@ -94,6 +98,14 @@ def use_audio(folder):
     np.testing.assert_allclose(read, wave, atol=1e-4)
 
 
+def use_data(folder):
+    import PIL.Image
+
+    depth = np.full((2, 3), 40_000, "uint16")
+    PIL.Image.fromarray(depth).save(folder / "depth.png")
+    np.testing.assert_array_equal(PIL.Image.open(folder / "depth.png"), depth)
+
+
 def use_tfio(folder):
     import wave
 
@@ -131,6 +143,39 @@ def use_litert(folder):
     np.testing.assert_allclose(run(vector=x)["central"], model({"vector": x})["central"], atol=1e-5)
 
 
+def use_serve(folder):
+    import uvicorn
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+    @app.get("/state")
+    def state():
+        return {"state": "AVAILABLE"}
+
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while thread.is_alive() and not server.started:
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/state", timeout=10) as answer:
+            assert json.load(answer) == {"state": "AVAILABLE"}
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def use_hub(folder):
+    import keras_hub
+
+    vgg = keras_hub.models.VGGBackbone(
+        stackwise_num_repeats=[1], stackwise_num_filters=[2], image_shape=(8, 8, 3)
+    )
+    assert vgg.output.shape == (None, 4, 4, 2)
+
+
 def use_jax(folder):
     import jax
 
@@ -158,7 +203,7 @@ def use_dev(folder):
 
 
 USES = {name.removeprefix("use_"): use for name, use in globals().items() if name[:4] == "use_"}
-ON_TENSORFLOW = {"tfio", "onnx", "litert"}
+ON_TENSORFLOW = {"tfio", "hub", "onnx", "litert"}
 
 
 @pytest.mark.parametrize("extra", sorted(USES))

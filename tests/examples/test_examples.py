@@ -61,3 +61,50 @@ def test_mm_mnist_goes_on_where_it_stopped(tmp_path):
     before = done.stat().st_mtime_ns
     run(tmp_path, "mm_mnist.py", *options)
     assert done.stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@needs_data
+def test_audio_visual_goes_on_where_it_stopped(tmp_path):
+    pytest.importorskip("soundfile")
+    options = ("--quick", "--cache", tmp_path / "cache", "--results", tmp_path / "results")
+    printed = run(tmp_path, "audio_visual.py", *options, "--models", "image")
+    assert "image alone" in printed and "72.8 ± 0.3" in printed and "CentralNet" not in printed
+    done = {path.suffix: path for path in (tmp_path / "results").iterdir()}
+    assert set(done) == {".wav", ".png", ".npy"}
+    before = done[".npy"].stat().st_mtime_ns
+    run(tmp_path, "audio_visual.py", *options, "--models", "image")
+    assert done[".npy"].stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@needs_data
+def test_missing_modality(tmp_path):
+    models = ("mrna", 'CentralNet, dropped, "mean"')
+    options = ("--seeds", 1, "--epochs", 1, "--models", *models)
+    printed = run(tmp_path, "missing_modality.py", *options)
+    assert "70 tumours" in printed and "mrna alone" in printed and models[1] in printed
+    assert "mirna + mrna + protein" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@needs_data
+def test_text_and_table(tmp_path):
+    pytest.importorskip("tensorflow")  # the vocabulary
+    options = ("--epochs", 1, "--limit", 500, "--methods", "concat")
+    printed = run(tmp_path, "text_and_table.py", *options)
+    assert "4524 test reviews" in printed and "table alone" in printed and "concat" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@needs_data
+def test_pretrained_backbones(tmp_path):
+    network = ("--network", "mobilenet", "--alpha", 0.25, "--trainable", 5)
+    options = ("--epochs", 1, "--limit", 64, *network)
+    printed = run(tmp_path, "pretrained_backbones.py", *options)
+    assert "conv_pw_13_relu" in printed and "trainable=5" in printed
+    assert "200 clips" in printed and "lips alone" in printed and "its head audio" in printed
