@@ -1,17 +1,17 @@
 """SavedModel export (TensorFlow; from the JAX backend too where TensorFlow is installed)."""
 
 import importlib.util
-import os
-import shutil
-import tempfile
 
 import keras
 from keras import ops
 
+from keras_fusion.export._files import appears, new_folder
+
 
 def export_saved_model(model, path):
-    """Writes a fusion model as a TensorFlow SavedModel.
+    """Writes a fusion model as a TensorFlow SavedModel with two signatures.
 
+    `export` writes more signatures, other formats, and compares what it wrote with the model.
     The result loads where neither Keras nor this package is installed: with TensorFlow Serving,
     or `tf.saved_model.load(path).signatures["serving_default"](image=..., audio=...)`.
 
@@ -30,8 +30,8 @@ def export_saved_model(model, path):
     Raises:
         TypeError: not a fusion model.
         ValueError: `path` is a file or a folder that is not empty, or cannot be written.
-        RuntimeError: the PyTorch backend (Keras cannot write SavedModels from it: save the model
-            as `.keras`, load it with KERAS_BACKEND=tensorflow and export there).
+        RuntimeError: the PyTorch backend (Keras cannot write SavedModels from it; `export` can,
+            with TensorFlow installed).
         ImportError: TensorFlow is not installed.
 
     Example:
@@ -45,35 +45,34 @@ def export_saved_model(model, path):
     ...     kf.export_saved_model(model, path)
     ...     assert "saved_model.pb" in os.listdir(path)
     """
-    _check(model)
-    path = _target(path)
+    check_model(model)
+    _check_backend()
+    path = new_folder(path)
+    specs = keras.tree.map_structure(input_spec, dict(model.input))
+    endpoints = {
+        "serving_default": (lambda inputs: {"central": heads(model, inputs)["central"]}, specs),
+        "all_heads": (lambda inputs: heads(model, inputs), specs),
+    }
+    with appears(path) as written:
+        write_saved_model(model, endpoints, written)
+
+
+def write_saved_model(model, endpoints, path):
+    """Writes the functions `{signature: (function, specs)}`, which use the model's weights."""
     archive = keras.export.ExportArchive()
     archive.track(model)
-    signature = [_specs(model)]
-    archive.add_endpoint(
-        "serving_default", lambda inputs: {"central": _heads(model, inputs)["central"]}, signature
-    )
-    archive.add_endpoint("all_heads", lambda inputs: _heads(model, inputs), signature)
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        parts = tempfile.mkdtemp(prefix=".export-", dir=os.path.dirname(path))
-    except OSError as error:
-        raise ValueError(
-            f"path: expected a folder that can be written. Received: {path} ({error})"
-        ) from error
-    try:
-        written = os.path.join(parts, "model")
-        archive.write_out(written, verbose=False)
-        if os.path.isdir(path):
-            os.rmdir(path)
-        os.rename(written, path)
-    finally:
-        shutil.rmtree(parts, ignore_errors=True)
+    for name, (function, specs) in endpoints.items():
+        archive.add_endpoint(name, function, [specs])
+    archive.write_out(path, verbose=False)
 
 
-def _check(model):
+def check_model(model):
+    """An error unless `model` is a fusion model."""
     if not hasattr(model, "fusion_weights") or not isinstance(model, keras.Model):
         raise TypeError(f"model: expected a FusionModel. Received: {type(model).__name__}")
+
+
+def _check_backend():
     if keras.backend.backend() == "torch":
         raise RuntimeError(
             "export_saved_model: expected the TensorFlow or JAX backend. Received: torch. Save the "
@@ -83,23 +82,12 @@ def _check(model):
         raise ImportError("export_saved_model: writing a SavedModel needs tensorflow")
 
 
-def _target(path):
-    path = os.path.abspath(os.fspath(path))
-    if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
-        raise ValueError(
-            f"path: expected a folder that does not exist yet or is empty. Received: {path}"
-        )
-    return path
+def input_spec(tensor):
+    """What an exported function is told of an input: its name, any batch size."""
+    return keras.InputSpec(shape=(None, *tensor.shape[1:]), dtype=tensor.dtype, name=tensor.name)
 
 
-def _specs(model):
-    return {
-        name: keras.InputSpec(shape=(None, *tensor.shape[1:]), dtype=tensor.dtype, name=name)
-        for name, tensor in model.input.items()
-    }
-
-
-def _heads(model, inputs):
+def heads(model, inputs):
     """Every prediction, in float32 whatever the model computes in."""
     return {
         name: ops.cast(tensor, "float32") for name, tensor in model(inputs, training=False).items()

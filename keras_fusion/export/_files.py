@@ -1,0 +1,60 @@
+"""Where an export goes: it appears by a rename when it is complete, or not at all."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+
+
+def new_folder(path):
+    """`path`, absolute, if a folder may appear there; else an error."""
+    path = os.path.abspath(os.fspath(path))
+    if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
+        raise ValueError(
+            f"path: expected a folder that does not exist yet or is empty. Received: {path}"
+        )
+    return path
+
+
+def new_file(path, suffix):
+    """The absolute path of a file to be, `path` itself or "model" in the folder `path`."""
+    path = os.path.abspath(os.fspath(path))
+    if not path.endswith(suffix):
+        path = os.path.join(path, f"model{suffix}")
+    if os.path.exists(path):
+        raise ValueError(f"path: expected a file that does not exist yet. Received: {path}")
+    return path
+
+
+@contextlib.contextmanager
+def appears(path):
+    """Gives a path beside `path` to write to; what was written there is moved to `path` at the end.
+
+    An error leaves nothing behind.
+    """
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        parts = tempfile.mkdtemp(prefix=".export-", dir=os.path.dirname(path))
+    except OSError as error:
+        raise ValueError(
+            f"path: expected a folder that can be written. Received: {path} ({error})"
+        ) from error
+    try:
+        written = os.path.join(parts, os.path.basename(path))
+        yield written
+        if os.path.isdir(path):
+            os.rmdir(path)
+        os.rename(written, path)
+    finally:
+        shutil.rmtree(parts, ignore_errors=True)
+
+
+def size_of(path):
+    """Bytes of a file, or of all files in a folder."""
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    return sum(
+        os.path.getsize(os.path.join(folder, name))
+        for folder, _, names in os.walk(path)
+        for name in names
+    )

@@ -1,0 +1,233 @@
+"""One function for every format: write it, run it, compare it with Keras, only then let it appear.
+
+All formats are written by TensorFlow. A model on JAX or PyTorch is handed to a process on
+TensorFlow, see `_elsewhere`.
+"""
+
+import importlib.util
+from dataclasses import dataclass
+
+import keras
+
+from keras_fusion._arguments import check_choice, is_number
+from keras_fusion.export import _check, _elsewhere, _files, _raw, _signatures
+from keras_fusion.export._runners import RUNNERS
+from keras_fusion.export._writers import WRITERS
+from keras_fusion.export.saved_model import check_model
+
+FORMATS = ("saved_model", "onnx", "litert")
+QUANTIZE = (None, "dynamic", "float16")
+_NEEDS = {
+    "saved_model": {"tensorflow": "tensorflow"},
+    "onnx": {"tensorflow": "tensorflow", "onnx": "onnx", "tf2onnx": "tf2onnx",
+             "onnxruntime": "onnxruntime"},
+    "litert": {"tensorflow": "tensorflow", "ai_edge_litert": "ai-edge-litert"},
+}  # fmt: skip
+_SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
+# The largest difference that passes as rounding: of float32, of 16 bits, of 8 bits.
+_TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "mixed": 2e-2, "dynamic": 5e-2}
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What `export` wrote; printed it is a line.
+
+    Attributes:
+        path: Of the file or folder.
+        format: Of `FORMATS`.
+        signatures: Tuple of names; of ONNX and LiteRT "serving_default" alone.
+        max_difference: The largest difference from Keras' predictions; where these are above 1,
+            divided by the largest of them.
+        tolerance: What it was compared with.
+        size: In bytes.
+
+    Example:
+
+    >>> from keras_fusion.export import ExportReport
+    >>> print(ExportReport("m.onnx", "onnx", ("serving_default",), 6e-8, 1e-4, 20480))
+    onnx: m.onnx, 20 kB, differs from Keras by at most 6.0e-08 (allowed: 1e-04)
+    """
+
+    path: str
+    format: str
+    signatures: tuple
+    max_difference: float
+    tolerance: float
+    size: int
+
+    def __str__(self):
+        return (
+            f"{self.format}: {self.path}, {self.size / 1024:,.0f} kB, differs from Keras by at "
+            f"most {self.max_difference:.1e} (allowed: {self.tolerance:.0e})"
+        )
+
+
+def export(
+    model,
+    path,
+    format="saved_model",
+    *,
+    raw=None,
+    quantize=None,
+    samples=None,
+    tolerance=None,
+    verbose=True,
+):
+    """Writes a fusion model for other programs, and checks that it answers as Keras does.
+
+    `kf.export` is the room and this function at once: `kf.export(model, path, format=...)`.
+
+    Inputs and outputs are named as in Keras, and batches may have any size. Inputs
+    are named after the modalities; where a modality has several inputs, after both, as in
+    "text_token_ids". Predictions are float32.
+
+    - "saved_model": a folder for TensorFlow Serving or `tf.saved_model.load`, which needs neither
+      Keras nor this package. Signatures: `serving_default`, the central prediction; `all_heads`;
+      `missing_modalities`, which takes the mask "present" as well (in the others everything
+      counts as present); `<modality>_only`, a modality's own head from its own inputs, where
+      no other modality reaches that head; `fusion_weights`, the shares `<level>_<source>` of
+      every sample, where the method has gates; `raw`, see there. All but the first give every
+      head they have.
+    - "onnx": a file with all inputs (the mask too) and all heads. There inputs and outputs share
+      one space of names: the heads are "central" and "<modality>_head". Extra `onnx`.
+    - "litert": a file for phones and small devices, the same content. Extra `litert`.
+
+    What was written is loaded again and compared on `samples`, in batches of 3 and 1; of models
+    with missing modalities also with NaN in the absent ones. A model on JAX or PyTorch is saved
+    as `.keras` and exported by a process on TensorFlow, which compares with that backend's
+    predictions too.
+
+    Args:
+        model: `FusionModel`.
+        path: For "saved_model" a folder that does not exist yet or is empty. For the others a
+            file that ends in ".onnx" or ".tflite" and does not exist yet, or a folder, in which
+            "model.onnx" or "model.tflite" is written. It appears when all is checked, never
+            half-written.
+        format: "saved_model", "onnx" or "litert".
+        raw: None, or a dict `{modality: kind}` for "saved_model": the signature `raw` takes for
+            these modalities the bytes of files. "jpeg" or "png" (either reads both): decoded,
+            resized to the input's size, 0 to 255. "wav": PCM of 16 bits, -1 to 1, cut or padded
+            to the input's length. `{modality: (kind, scale)}` multiplies by a number, as
+            `("jpeg", 1 / 255)`.
+        quantize: None, or for "litert" "dynamic" (weights in 8 bits, a quarter of the size) or
+            "float16" (half of it).
+        samples: None, or a dict of arrays as for `predict`, to compare on instead of random ones.
+        tolerance: None, or the largest `max_difference` that passes. By default 1e-4; 0.01 with
+            "float16", 0.05 with "dynamic", 0.02 for models in mixed precision.
+        verbose: Bool. Whether the report is printed.
+
+    Returns:
+        `ExportReport`.
+
+    Raises:
+        TypeError: not a fusion model, or arguments of the wrong kind.
+        ValueError: an argument out of its range, or a `path` that cannot be written.
+        ImportError: TensorFlow or a package of the format's extra is not installed.
+        RuntimeError: the format cannot express the model, or the predictions differ by more than
+            `tolerance`. Nothing is written then.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> import keras
+    >>> import keras_fusion as kf
+    >>> model = kf.build_gmu({"image": kf.backbones.mlp(4), "sound": kf.backbones.mlp(6)})
+    >>> if keras.backend.backend() == "tensorflow":
+    ...     path = os.path.join(tempfile.mkdtemp(), "served", "1")
+    ...     report = kf.export(model, path, verbose=False)
+    ...     assert "fusion_weights" in report.signatures and report.max_difference < 1e-5
+    """
+    check_model(model)
+    options = {"raw": raw, "quantize": quantize, "tolerance": tolerance}
+    _check_options(model, format, **options)
+    path = target(path, format)
+    samples = _check.samples_for(model, samples)
+    if keras.backend.backend() == "tensorflow":
+        report = write(model, path, format, samples, **options)
+    else:
+        expected = _signatures.everything(model).expected(samples)
+        report = _elsewhere.export_on_tensorflow(model, path, format, samples, expected, **options)
+        report = ExportReport(**{**report, "signatures": tuple(report["signatures"])})
+    if verbose:
+        print(report)
+    return report
+
+
+def target(path, format):
+    """The absolute path that an export appears at."""
+    if format == "saved_model":
+        return _files.new_folder(path)
+    return _files.new_file(path, _SUFFIXES[format])
+
+
+def _check_options(model, format, raw, quantize, tolerance):
+    check_choice("format", format, FORMATS)
+    check_choice("quantize", quantize, QUANTIZE)
+    if quantize is not None and format != "litert":
+        raise ValueError(f'quantize: expected None unless format="litert". Received: {quantize!r}')
+    if raw is not None:
+        if format != "saved_model":
+            raise ValueError(f'raw: expected None unless format="saved_model". Received: {raw!r}')
+        _raw.check_raw(model, raw)
+    if tolerance is not None and not (is_number(tolerance) and tolerance >= 0):
+        raise ValueError(f"tolerance: expected a float >= 0 or None. Received: {tolerance!r}")
+    missing = [
+        package
+        for name, package in _NEEDS[format].items()
+        if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        extra = "" if format == "saved_model" else f', the extra "{format}" of keras_fusion'
+        raise ImportError(
+            f"export: expected {', '.join(missing)} to be installed{extra}: TensorFlow writes "
+            f"every format, whatever the model was trained on. Received: format={format!r} "
+            f"without {'it' if len(missing) == 1 else 'them'}"
+        )
+
+
+def write(model, path, format, samples, raw, quantize, tolerance, between=0.0):
+    """What `export` does on TensorFlow: writes, compares, and moves to `path`.
+
+    `between` is how much TensorFlow's predictions differ from those of the model's own backend.
+    """
+    tolerance = _tolerance(model, quantize) if tolerance is None else tolerance
+    if format == "saved_model":
+        endpoints = _signatures.signatures(model)
+        if raw:
+            endpoints["raw"] = _raw.raw_endpoint(model, raw)
+    else:
+        suffix = "_head" if format == "onnx" else ""
+        endpoints = {"serving_default": _signatures.everything(model, suffix)}
+    with _files.appears(path) as written:
+        WRITERS[format](model, endpoints, written, quantize)
+        largest = max(between, _compare(model, endpoints, written, format, samples, raw))
+        if not largest <= tolerance:
+            raise RuntimeError(
+                f"export: expected predictions that differ from Keras by at most {tolerance:.1e}. "
+                f"Received: {largest:.1e} from {format}; nothing was written"
+            )
+        size = _files.size_of(written)
+    return ExportReport(path, format, tuple(endpoints), largest, tolerance, size)
+
+
+def _tolerance(model, quantize):
+    if quantize is not None:
+        return _TOLERANCES[quantize]
+    mixed = any(layer.compute_dtype in ("float16", "bfloat16") for layer in model._flatten_layers())
+    return _TOLERANCES["mixed" if mixed else "float32"]
+
+
+def _compare(model, endpoints, written, format, samples, raw):
+    """The largest difference over all signatures and batch sizes."""
+    run = RUNNERS[format](written)
+    largest = 0.0
+    for name, endpoint in endpoints.items():
+        for x in _check.batches(samples):
+            given = contents = {key: x[key] for key in endpoint.specs}
+            if name == "raw":
+                given, contents = _raw.raw_samples(model, raw, contents)
+            expected = endpoint.expected(contents)
+            found = run(name, _check.with_rubbish(given, model))
+            where = f"{format}, signature {name!r}"
+            largest = max(largest, _check.difference(found, expected, where))
+    return largest
