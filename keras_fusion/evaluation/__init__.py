@@ -1,0 +1,42 @@
+"""What a trained model is worth."""
+
+from keras_fusion.evaluation.comparison import Comparison, compare
+from keras_fusion.evaluation.cross_validation import check_groups, cross_validate, group_folds
+from keras_fusion.evaluation.modality_subsets import ModalitySubsets, modality_subsets
+from keras_fusion.evaluation.noise import NoiseCurves, add_noise, noise_curves
+from keras_fusion.evaluation.report import markdown_report
+from keras_fusion.evaluation.results import append_results, environment, read_results
+from keras_fusion.evaluation.scores import classification_scores, f1_scores
+from keras_fusion.evaluation.statistics import (
+    holm,
+    mean_interval,
+    paired_t_test,
+    welch_test,
+    wilcoxon_test,
+    z_test,
+)
+
+__all__ = [
+    "Comparison",
+    "ModalitySubsets",
+    "NoiseCurves",
+    "add_noise",
+    "append_results",
+    "check_groups",
+    "classification_scores",
+    "compare",
+    "cross_validate",
+    "environment",
+    "f1_scores",
+    "group_folds",
+    "holm",
+    "markdown_report",
+    "mean_interval",
+    "modality_subsets",
+    "noise_curves",
+    "paired_t_test",
+    "read_results",
+    "welch_test",
+    "wilcoxon_test",
+    "z_test",
+]

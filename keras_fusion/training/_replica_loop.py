@@ -1,0 +1,89 @@
+"""Any backend: one replica, trained by ordinary calls of `fit`."""
+
+import keras
+import numpy as np
+
+from keras_fusion.training._replica_epochs import prepared
+from keras_fusion.training._replica_program import learning_rate_index
+
+
+class SingleFit:
+    """One replica behind the methods of `Program`; the replicas' axis has length 1.
+
+    Args:
+        model: Compiled model, with the initial values of its seed.
+        seed: Int.
+        data: `(x, y)` or `(x, y, sample_weight)` of the training.
+        validation: The same, or None.
+        batch_size: Int.
+    """
+
+    def __init__(self, model, seed, data, validation, batch_size):
+        self.model = prepared(model, data, batch_size)
+        self.batch_size, self._seed = batch_size, seed
+        self._data, self._validation = data, validation
+        self._kept = None
+
+    def _options(self, data):
+        x, y, *weight = data
+        return {
+            "x": x,
+            "y": y,
+            "sample_weight": weight[0] if weight else None,
+            "batch_size": self.batch_size,
+            "verbose": 0,
+        }
+
+    def train(self, orders, epoch):
+        (order,) = orders
+        if keras.backend.backend() == "torch":
+            import torch
+
+            # PyTorch's dropout draws from the global generator, which no file of ours holds.
+            torch.manual_seed(self._seed * 1_000_003 + epoch)
+        data = keras.tree.map_structure(lambda array: array[order], self._data)
+        logs = self.model.fit(**self._options(data), shuffle=False).history
+        return {name: np.array(value, "float32") for name, value in logs.items()}
+
+    def evaluate(self):
+        logs = self.model.evaluate(**self._options(self._validation), return_dict=True)
+        return {name: np.array([value], "float32") for name, value in logs.items()}
+
+    def set_learning_rates(self, rates):
+        optimizer = self.model.optimizer
+        optimizer.variables[learning_rate_index(optimizer)].assign(rates[0])
+
+    def values(self):
+        return values(self.model)
+
+    def load(self, values):
+        assign(self.model, values, 0)
+
+    def kept(self):
+        return self._kept
+
+    def load_kept(self, kept):
+        self._kept = kept
+
+    def keep(self, which):
+        self._kept = self.values()
+
+
+def groups(model):
+    """The variables of a model whose values are its state, in three lists."""
+    return [model.trainable_variables, model.non_trainable_variables, model.optimizer.variables]
+
+
+def values(model):
+    """Copies of a model's state, with an axis of length 1 in front."""
+    return [
+        [np.array(keras.ops.convert_to_numpy(v.value))[None] for v in group]
+        for group in groups(model)
+    ]
+
+
+def assign(model, values, k):
+    """Gives a model the state of replica `k`."""
+    for variables, arrays in zip(groups(model), values, strict=True):
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array[k])

@@ -1,0 +1,106 @@
+"""What a training of replicas leaves: their histories and their models."""
+
+import keras
+import numpy as np
+
+from keras_fusion.training._replica_loop import assign
+
+
+class Replicas:
+    """The replicas that `fit_replicas` trained.
+
+    Attributes:
+        seeds: List of ints.
+        history: Dict `{name: array (replicas, epochs)}`, the names being those of the history of
+            `fit`. NaN after the epoch at which a replica stopped.
+        best_epochs: Integer array `(replicas,)`: the epoch, from 0, whose weights a replica has.
+        trained: Integer array `(replicas,)`: for how many epochs a replica was trained.
+
+    Example:
+
+    >>> import keras
+    >>> import numpy as np
+    >>> import keras_fusion as kf
+    >>> def build():
+    ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    ...     model.compile("sgd", loss="mse")
+    ...     return model
+    >>> x, y = np.ones((8, 2)), np.ones((8, 1))
+    >>> replicas = kf.training.fit_replicas(build, x, y, seeds=[0, 1], epochs=3)
+    >>> replicas.history["loss"].shape, replicas.mean("loss").shape
+    ((2, 3), (3,))
+    >>> replicas.replica(1).predict(x, verbose=0).shape
+    (8, 1)
+    """
+
+    def __init__(self, build, seeds, history, values, best_epochs, trained):
+        self.seeds = list(seeds)
+        self.history = history
+        self.best_epochs, self.trained = best_epochs, trained
+        self._build, self._values = build, values
+
+    def __len__(self):
+        return len(self.seeds)
+
+    def __repr__(self):
+        epochs = max((rows.shape[1] for rows in self.history.values()), default=0)
+        return f"<Replicas: seeds {self.seeds}, {epochs} epochs, {sorted(self.history)}>"
+
+    def mean(self, name):
+        """Mean over the replicas that still trained, `(epochs,)`; NaN if one of them was NaN."""
+        rows, active = self._rows(name), self._active(name)
+        return np.where(active, rows, 0).sum(axis=0) / active.sum(axis=0)
+
+    def std(self, name):
+        """Standard deviation over the replicas (n - 1), `(epochs,)`; NaN where only one trained."""
+        rows, active = self._rows(name), self._active(name)
+        count = active.sum(axis=0)
+        squares = np.where(active, rows - self.mean(name), 0) ** 2
+        squares = squares.sum(axis=0)
+        return np.where(count > 1, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan)
+
+    def final(self, name):
+        """Value of every replica in the epoch whose weights it has, `(replicas,)`."""
+        return self._rows(name)[np.arange(len(self)), self.best_epochs]
+
+    def _active(self, name):
+        return np.arange(self._rows(name).shape[1]) < self.trained[:, None]
+
+    def _rows(self, name):
+        if name not in self.history:
+            raise ValueError(f"name: expected one of {sorted(self.history)}. Received: {name!r}")
+        return self.history[name]
+
+    def evaluate(self, x, y, sample_weight=None, batch_size=32):
+        """Scores of every replica on other data.
+
+        Args:
+            x, y, sample_weight, batch_size: As for `evaluate` of a Keras model.
+
+        Returns:
+            Dict `{name: array (replicas,)}`.
+        """
+        model, found = self.replica(0), {}
+        for k in range(len(self)):
+            # One model for all of them, which is compiled once.
+            assign(model, self._values, k)
+            scores = model.evaluate(
+                x, y, batch_size, verbose=0, sample_weight=sample_weight, return_dict=True
+            )
+            for name, score in scores.items():
+                found.setdefault(name, []).append(float(score))
+        return {name: np.array(scores) for name, scores in found.items()}
+
+    def replica(self, k):
+        """An ordinary Keras model with the weights and optimizer of replica number `k`.
+
+        It is built anew at every call, with the replica's seed, and can be saved, evaluated and
+        trained further. Keras' random seed is set by it, as in `fit_replicas`.
+        """
+        if not isinstance(k, (int, np.integer)) or not 0 <= k < len(self):
+            raise ValueError(f"k: expected an int from 0 to {len(self) - 1}. Received: {k!r}")
+        keras.utils.set_random_seed(self.seeds[k])
+        model = self._build()
+        model.optimizer.build(model.trainable_variables)
+        assign(model, self._values, k)
+        return model
