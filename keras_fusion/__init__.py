@@ -1,8 +1,11 @@
 """keras_fusion: one Keras model out of several, each good at one modality."""
 
+import importlib
+
 from keras_fusion import (
     backbones,
     datasets,
+    evaluation,
     export,
     layers,
     losses,
@@ -34,14 +37,19 @@ from keras_fusion.models import (
     build_residual_gated,
     build_shared_specific,
     build_xflow,
+    centralnet_afew,
+    centralnet_audioset,
     centralnet_av_mnist,
+    centralnet_mm_imdb,
     centralnet_mm_mnist,
+    centralnet_montalbano,
     methods,
+    modality_gate_rgbd,
     xflow_cnn_mlp,
     xflow_cnn_mlp_lstm,
     xflow_dtn,
 )
-from keras_fusion.plots import plot_fusion_history, plot_fusion_weights
+from keras_fusion.plots import plot_fusion_graph, plot_fusion_history, plot_fusion_weights
 from keras_fusion.training import FusionWeightsHistory
 
 __version__ = "0.1.0"
@@ -69,9 +77,14 @@ __all__ = [
     "build_residual_gated",
     "build_shared_specific",
     "build_xflow",
+    "centralnet_afew",
+    "centralnet_audioset",
     "centralnet_av_mnist",
+    "centralnet_mm_imdb",
     "centralnet_mm_mnist",
+    "centralnet_montalbano",
     "datasets",
+    "evaluation",
     "export",
     "export_saved_model",
     "fusion_points",
@@ -79,7 +92,9 @@ __all__ = [
     "losses",
     "methods",
     "metrics",
+    "modality_gate_rgbd",
     "models",
+    "plot_fusion_graph",
     "plot_fusion_history",
     "plot_fusion_weights",
     "plots",
@@ -88,3 +103,10 @@ __all__ = [
     "xflow_cnn_mlp_lstm",
     "xflow_dtn",
 ]
+
+
+def __getattr__(name):
+    # KerasTuner takes long to import, and is optional.
+    if name == "tuning":
+        return importlib.import_module("keras_fusion.tuning")
+    raise AttributeError(f"module 'keras_fusion' has no attribute {name!r}")

@@ -88,6 +88,13 @@ def use_tune(folder):
     keras_tuner.BayesianOptimization(build, project_name="bayesian", **options)
 
 
+def use_stats(folder):
+    from keras_fusion import evaluation
+
+    assert 0 < evaluation.welch_test([1.0, 2.0, 3.0], [2.0, 3.0, 4.0]).p < 1
+    assert len(evaluation.group_folds([0, 0, 1], folds=2)) == 2
+
+
 def use_audio(folder):
     import soundfile
 
