@@ -12,17 +12,18 @@ ROOT = Path(__file__).parent.parent
 # know in turn. A new folder or file directly in keras_fusion/ needs a line here.
 KNOWS = {
     "_arguments": set(),
+    "_whole_file": set(),
     "layers": {"_arguments"},
     "losses": {"_arguments"},
     "metrics": {"_arguments"},
     "backbones": {"layers"},
     "models": {"layers", "losses", "metrics", "backbones"},
     "datasets": set(),
-    "training": {"models"},
+    "training": {"models", "_whole_file"},
     "evaluation": {"models", "training"},
-    "tuning": {"models"},
+    "tuning": {"models", "_whole_file"},
     "export": {"models"},
-    "plots": {"models", "evaluation"},
+    "plots": {"models", "evaluation", "_whole_file"},
 }
 CORE = {"keras", "numpy"}
 # The rooms that run on every backend as they are.

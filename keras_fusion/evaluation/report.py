@@ -1,6 +1,6 @@
 """A comparison as a page of Markdown."""
 
-import os
+from keras_fusion._whole_file import whole_file
 
 
 def markdown_report(comparison, path=None, title="Comparison", published=None):
@@ -41,11 +41,8 @@ def markdown_report(comparison, path=None, title="Comparison", published=None):
         lines += ["", "Measured with " + _surroundings(comparison.environment) + "."]
     text = "\n".join(lines) + "\n"
     if path is not None:
-        path = os.fspath(path)
-        temporary = f"{path}.{os.getpid()}.tmp"
-        with open(temporary, "w", encoding="utf-8") as file:
+        with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
-        os.replace(temporary, path)
     return text
 
 

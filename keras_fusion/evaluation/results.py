@@ -11,6 +11,8 @@ import platform
 import keras
 import numpy as np
 
+from keras_fusion._whole_file import whole_file
+
 LIBRARIES = ("keras_fusion", "keras", "numpy")
 
 
@@ -76,16 +78,11 @@ def append_results(path, rows):
     with _lock(path):
         everything = [*(read_results(path) if os.path.exists(path) else ()), *rows]
         text = _csv(everything) if path.endswith(".csv") else _json_lines(everything)
-        temporary = f"{path}.{os.getpid()}.tmp"
-        try:
-            with open(temporary, "w", newline="", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            if os.path.exists(temporary):
-                os.remove(temporary)
+        with (
+            whole_file(path) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as file,
+        ):
+            file.write(text)
 
 
 def read_results(path):

@@ -2,6 +2,8 @@
 
 import os
 
+from keras_fusion._whole_file import whole_file
+
 CENTRAL = "central"
 # Okabe and Ito's palette. The grey is the neutral tone farthest from all of it: under simulated
 # protanopia, deuteranopia and tritanopia a lighter grey is mistaken for purple or sky blue.
@@ -82,20 +84,26 @@ def save_figure(figure, path):
         ValueError: if matplotlib does not know the suffix.
     """
     path = os.fspath(path)
-    temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        figure.savefig(
-            temporary,
-            format=os.path.splitext(path)[1][1:].lower() or "png",
-            dpi=150,
-            bbox_inches="tight",
-        )
-        os.replace(temporary, path)
+        with whole_file(path) as temporary:
+            figure.savefig(
+                temporary,
+                format=os.path.splitext(path)[1][1:].lower() or "png",
+                dpi=150,
+                bbox_inches="tight",
+            )
     except OSError as error:
         raise OSError(
             f"expected `path` to be a file that can be written in an existing folder. "
             f"Received: path={path!r} ({error.strerror})"
         ) from error
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
+
+
+def finished(figure, path=None, title=None):
+    """The last steps of every figure: title, names as they are, the file if there is a path."""
+    if title is not None:
+        figure.suptitle(title)
+    literal_text(figure)
+    if path is not None:
+        save_figure(figure, path)
+    return figure

@@ -6,9 +6,8 @@ from keras_fusion.plots._style import (
     CENTRAL_COLOR,
     COLORS,
     add_legend,
+    finished,
     import_matplotlib,
-    literal_text,
-    save_figure,
     source_styles,
 )
 
@@ -123,9 +122,4 @@ def _finished(figure, panels, path, title):
     for axes in panels:
         axes.grid(alpha=0.3)
         axes.tick_params(labelsize=8)
-    if title is not None:
-        figure.suptitle(title)
-    literal_text(figure)
-    if path is not None:
-        save_figure(figure, path)
-    return figure
+    return finished(figure, path, title)

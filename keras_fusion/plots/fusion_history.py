@@ -9,11 +9,10 @@ from keras_fusion.plots._style import (
     CENTRAL,
     CENTRAL_COLOR,
     add_legend,
+    finished,
     import_matplotlib,
-    literal_text,
     luminance,
     order_sources,
-    save_figure,
     source_styles,
 )
 
@@ -114,12 +113,7 @@ def plot_fusion_history(history, metric=None, path=None, title=None):
     first.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(**ticks))
     heads = {head for _, head, _ in scores} - {WHOLE_MODEL}
     _draw_legend(figure, matplotlib, order_sources({*sources, *heads}), scores, styles)
-    if title is not None:
-        figure.suptitle(title)
-    literal_text(figure)
-    if path is not None:
-        save_figure(figure, path)
-    return figure
+    return finished(figure, path, title)
 
 
 def _read_history(history):

@@ -3,10 +3,9 @@
 from keras_fusion.plots._style import (
     CENTRAL,
     add_legend,
+    finished,
     import_matplotlib,
-    literal_text,
     order_sources,
-    save_figure,
     source_styles,
 )
 
@@ -90,12 +89,7 @@ def plot_modality_balance(balance, metric=None, path=None, title=None):
     axes[-1].set_xlabel("Epoch", fontsize=9)
     axes[-1].xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
     add_legend(figure, handles, sources, loc="outside right upper", fontsize=9)
-    if title is not None:
-        figure.suptitle(title)
-    literal_text(figure)
-    if path is not None:
-        save_figure(figure, path)
-    return figure
+    return finished(figure, path, title)
 
 
 def _metric(scores, metric):

@@ -3,7 +3,7 @@
 import math
 
 from keras_fusion._arguments import check_choice
-from keras_fusion.plots._style import COLORS, import_matplotlib, literal_text, save_figure
+from keras_fusion.plots._style import COLORS, finished, import_matplotlib
 
 _DOT, _BEST, _FAILED = COLORS[0], COLORS[3], "#4D4D4D"
 
@@ -71,12 +71,7 @@ def plot_search(trials, path=None, direction="max", label="score", title=None):
     for axes in figure.axes:
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel(label)
-    if title is not None:
-        figure.suptitle(title)
-    literal_text(figure)
-    if path is not None:
-        save_figure(figure, path)
-    return figure
+    return finished(figure, path, title)
 
 
 def _varied(trials):

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from keras_fusion._whole_file import whole_file
+
 _FORMAT = 1
 GROUPS = ("trainable", "non_trainable", "optimizer")
 
@@ -41,16 +43,8 @@ def write(path, plan, seeds, epochs, history, stopping, values, kept):
                 if value.dtype.kind == "V":  # bfloat16, which NumPy's files do not know
                     value = value.astype("float32")
                 contents[f"{prefix}{group}_{i}"] = value
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, **contents)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **contents)
 
 
 def read(path, plan, seeds):

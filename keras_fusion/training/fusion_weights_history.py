@@ -5,6 +5,7 @@ import os
 
 import keras
 
+from keras_fusion._whole_file import whole_file
 from keras_fusion.training._event_files import add_events, check_log_dir, new_event_file
 
 PREFIX = "fusion/"
@@ -232,21 +233,19 @@ def _unflatten(row, like):
 
 def _write_rows(path, rows):
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
+        with (
+            whole_file(path) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, columns, restval="")
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(temporary, path)
     except OSError as error:
         raise OSError(
             "expected `path` to be a file that can be written in an existing folder. "
             f"Received: path={path!r} ({error.strerror})"
         ) from error
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
 
 
 def _read_rows(path):

@@ -7,6 +7,8 @@ import pathlib
 
 import keras_tuner
 
+from keras_fusion._whole_file import whole_file
+
 _FOLDER = {
     errno.EACCES,
     errno.EDQUOT,
@@ -24,15 +26,11 @@ class SearchFolderError(keras_tuner.errors.FatalError, OSError):
 
 def write_json(path, content):
     """Writes `content` to `path`, whole or not at all: a kill in between leaves the old file."""
-    temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
+        with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             json.dump(content, file)
-        os.replace(temporary, path)
     except OSError as error:
         raise folder_error(path, error) from error
-    finally:
-        pathlib.Path(temporary).unlink(missing_ok=True)
 
 
 def folder_error(path, error):
