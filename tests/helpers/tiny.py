@@ -104,6 +104,20 @@ def batch(model, count=BATCH, seed=0):
     }
 
 
+class OneBatch(keras.utils.PyDataset):
+    """A batch as a data set, whose masks are not looked at before training."""
+
+    def __init__(self, x, y):
+        super().__init__()
+        self.batch = x, y
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return self.batch
+
+
 def labels(count=BATCH, classes=CLASSES, seed=1):
     """Random class indices."""
     return np.random.default_rng(seed).integers(0, classes, count)

@@ -6,6 +6,7 @@ import pytest
 from helpers.tiny import (
     BATCH,
     CLASSES,
+    OneBatch,
     assert_close,
     batch,
     compiled,
@@ -192,7 +193,7 @@ def test_absent_modalities():
     np.testing.assert_allclose(found, classified(model, np.concatenate(only, 1)), rtol=1e-4)
     assert np.any(only[0][1]) and np.all(only[1][:3] == zeros) and not np.any(only[2][1])
     compiled(model)
-    model.fit(holes, labels(), verbose=0)
+    model.fit(OneBatch(holes, labels()), verbose=0)
     assert all(np.all(np.isfinite(w)) for w in model.get_weights())
 
 
