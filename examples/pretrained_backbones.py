@@ -9,7 +9,7 @@ frames of the lips make the three channels of an image for --network, which take
 of an `audio_cnn`. Each is trained alone, then new ones as a CentralNet; no layer is named.
 --weights imagenet downloads 2 MB; without it the network starts at random, and --trainable, the
 stage from which on it trains (see `kf.fusion_points`), is better left alone. Accuracies are those
-of the 200 test clips. Below three minutes on two CPU cores. Measured (one seed, TensorFlow): lips
+of the 200 test clips. Three to five minutes on two CPU cores. Measured (one seed, TensorFlow): lips
 alone 74.0 %, audio alone 86.0 %, CentralNet 96.0 %.
 """
 
