@@ -1,5 +1,6 @@
 """Reads the graph of a Keras model, nested models included, and opens it at chosen tensors."""
 
+import weakref
 from collections import namedtuple
 
 import keras
@@ -7,6 +8,10 @@ import keras
 Step = namedtuple("Step", "path operation node tensors inputs")
 """One call in a model's graph: `path` ("vgg16/block1_pool"), what was called, its `node`, the
 tensors that came out, and the tensors that went in."""
+
+
+# Making a view of a large network takes as long as making a few of its blocks.
+_VIEWS = weakref.WeakKeyDictionary()
 
 
 def steps(model):
@@ -27,6 +32,8 @@ def as_functional(model):
     """A functional view on the graph of `model`, or an error that says why there is none."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"expected a keras.Model. Received: {type(model).__name__}")
+    if model in _VIEWS:
+        return _VIEWS[model]
     try:
         inputs, outputs = model.inputs, model.outputs
     except (AttributeError, ValueError):
@@ -42,7 +49,10 @@ def as_functional(model):
         outputs = _end(outputs)
     structure = getattr(model, "_inputs_struct", None)
     # A dict of inputs stays one, so that the view is called as the model is.
-    return keras.Model(structure if isinstance(structure, dict) else inputs, outputs)
+    view = keras.Model(structure if isinstance(structure, dict) else inputs, outputs)
+    if structure is not None:  # not of a Sequential, which may grow
+        _VIEWS[model] = view
+    return view
 
 
 def _end(outputs):
