@@ -29,6 +29,8 @@ def check_inputs(x, inputs):
 
 def _checked_parts(name, given, inputs):
     """What a modality of several inputs needs, and nothing else."""
+    for value in given.values() if isinstance(given, dict) else [given]:
+        _check_samples_alike(name, value)
     if not isinstance(inputs, dict):
         return given
     if not isinstance(given, dict) or any(key not in given for key in inputs):
@@ -37,6 +39,23 @@ def _checked_parts(name, given, inputs):
             f'x["{name}"]: expected a dict with {sorted(inputs)}. Received: {received}'
         )
     return {key: given[key] for key in inputs}
+
+
+def _check_samples_alike(name, value):
+    """An error where samples have shapes of their own, as sequences of different lengths do."""
+    is_uneven = (
+        isinstance(value, np.ndarray)
+        and value.dtype == "object"
+        and value.size > 0
+        and isinstance(value.flat[0], (list, tuple, np.ndarray))
+    )
+    if is_uneven or type(value).__name__ == "RaggedTensor":
+        kind = "an array of arrays" if is_uneven else "a RaggedTensor"
+        raise ValueError(
+            f'x["{name}"]: expected samples of one shape. Received: {kind}. Pad the shorter ones '
+            "(keras.utils.pad_sequences), and let a Masking layer or an Embedding with "
+            "mask_zero=True leave the padding out"
+        )
 
 
 def check_present(x):

@@ -10,6 +10,7 @@ from helpers.tiny import (
     map_net,
     outputs,
     reloaded,
+    sequence_net,
     text_net,
     untrained_weights,
     vector_net,
@@ -95,6 +96,23 @@ def test_saved_model(tmp_path):
         table=tf.constant(x["table"]),
     )
     np.testing.assert_allclose(served["central"], outputs(model, x)["central"], atol=1e-6)
+
+
+def test_samples_of_different_lengths():
+    nets = {"table": vector_net(), "track": sequence_net(length=None)}
+    model = compiled(kf.build_centralnet(nets))
+    uneven = np.empty(2, "object")
+    uneven[:] = [np.zeros((4, 2)), np.zeros((6, 2))]
+    received = {"an array of arrays": uneven}
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        received["a RaggedTensor"] = tf.RaggedTensor.from_row_lengths(np.zeros((10, 2)), [4, 6])
+    for kind, track in received.items():
+        x = {"table": np.zeros((2, 5)), "track": track}
+        for verb in (model.predict, lambda x: model.fit(x, labels(2))):
+            with pytest.raises(ValueError, match=f'x."track".*one shape. Received: {kind}. Pad'):
+                verb(x)
 
 
 def without(key):
