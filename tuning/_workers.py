@@ -72,8 +72,7 @@ class Fleet:
                 while self.processes["chief"].poll() is None:
                     time.sleep(1)
                     progress.update(task, completed=self.ended())
-                    if not self.watch():
-                        break
+                    self.watch()
                 progress.update(task, completed=self.ended())
         finally:
             for process in self.processes.values():
@@ -93,7 +92,7 @@ class Fleet:
         return sum(row["status"] in ("COMPLETED", "FAILED") for row in trials)
 
     def watch(self):
-        """Starts dead workers again; False when none is left and the chief waits in vain."""
+        """Starts dead workers again; ends the search when none is left."""
         for name, process in list(self.processes.items()):
             if name == "chief" or process.poll() in (None, 0):
                 continue
@@ -108,8 +107,6 @@ class Fleet:
                 f"Workers that ended {RESTARTS + 1} times: {', '.join(lost)}. The last of them "
                 f"said:\n{tail(log)}\nThe same command goes on."
             )
-        # Without one of them the chief waits up to 20 s before it looks again.
-        return True
 
 
 def tail(path, lines=15):

@@ -1,5 +1,6 @@
 """KerasTuner's oracles, with files that survive a kill at any moment."""
 
+import functools
 import os
 import pathlib
 import shutil
@@ -35,6 +36,18 @@ class RandomOracle(_Safe, keras_tuner.oracles.RandomSearchOracle):
 
 class GridOracle(_Safe, keras_tuner.oracles.GridSearchOracle):
     """Every combination, in turn."""
+
+    def reload(self):
+        super().reload()
+
+        # KerasTuner does not keep the order of the combinations, without which it cannot go on.
+        def by_values(one, other):
+            one, other = (self.trials[trial].hyperparameters.values for trial in (one, other))
+            return self._compare(one, other)
+
+        self._populate_next = sorted(self.start_order, key=functools.cmp_to_key(by_values))
+        for trial_id in self._populate_next:
+            self._ordered_ids.insert(trial_id)
 
 
 class BayesianOracle(_Safe, keras_tuner.oracles.BayesianOptimizationOracle):

@@ -10,6 +10,9 @@ _MEMORY = re.compile(
 )
 
 
+NOTE = "search.json"  # what KerasTuner does not keep of a trial, beside its own trial.json
+
+
 def read_trials(folder):
     """Reads the trials of a search, of `make_tuner` or any other of KerasTuner.
 
@@ -53,10 +56,15 @@ def reason_of(error):
     return f"out of memory: {line}" if _MEMORY.search(line) else line
 
 
+def read_note(folder):
+    """What our tuner noted in the folder of a trial; empty for a tuner of KerasTuner itself."""
+    path = pathlib.Path(folder) / NOTE
+    return _read(path) if path.is_file() else {}
+
+
 def _row(path):
     trial = _read(path)
-    beside = path.parent / "search.json"
-    more = _read(beside) if beside.is_file() else {}
+    more = read_note(path.parent)
     executions = more.get("executions", [])
     failed = trial["status"] in ("FAILED", "INVALID")
     return {

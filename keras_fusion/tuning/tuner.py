@@ -19,7 +19,7 @@ from keras_fusion.tuning.files import (
 from keras_fusion.tuning.hypermodel import FusionHyperModel
 from keras_fusion.tuning.objective import as_objective, check_logged, check_name, check_validation
 from keras_fusion.tuning.oracles import make_oracle
-from keras_fusion.tuning.trials import reason_of
+from keras_fusion.tuning.trials import NOTE, read_note, reason_of
 
 
 def make_tuner(
@@ -35,6 +35,7 @@ def make_tuner(
     seed=0,
     strategy=None,
     max_consecutive_failed_trials=10,
+    max_interruptions=3,
     progress=None,
     **options,
 ):
@@ -50,7 +51,8 @@ def make_tuner(
       the reasons. A search without a single score is an error.
     - The same script, started again after a kill, goes on: trials that are done stay, the one
       that was running is trained anew. Trials get seeds of their own, so that they are the same
-      trials as without the kill.
+      trials as without the kill. A trial in which the process ends again and again (the system
+      kills what takes too much memory) fails in the end.
     - A full disk or a folder that cannot be written ends the search with an error.
     - The model of an execution is gone before the next is built.
 
@@ -69,6 +71,8 @@ def make_tuner(
             `tf.distribute` strategy.
         max_consecutive_failed_trials: Int, or None for any number. After so many in a row the
             search ends with an error.
+        max_interruptions: Int, or None for any number. How often the process may end in the
+            middle of a trial; then the trial fails instead of being started once more.
         progress: Function that is called after every trial with a dict of "trial", "status",
             "score", "values", "reason" and "seconds".
         **options: Of KerasTuner's oracle: `max_epochs`, `factor`, `hyperband_iterations`,
@@ -106,6 +110,7 @@ def make_tuner(
     for name, value in (
         ("max_trials", max_trials),
         ("max_consecutive_failed_trials", max_consecutive_failed_trials),
+        ("max_interruptions", max_interruptions),
     ):
         if value is not None:
             check_int(name, value)
@@ -118,6 +123,7 @@ def make_tuner(
         hypermodel,
         seed,
         max_consecutive_failed_trials,
+        max_interruptions,
         progress,
         directory=str(directory),
         project_name=project_name,
@@ -130,9 +136,12 @@ def make_tuner(
 class _Fusion:
     """Mixed into a tuner: see `make_tuner`."""
 
-    def __init__(self, oracle, hypermodel, seed, most_failures, progress, **options):
-        self.seed, self._most_failures, self._progress = seed, most_failures, progress
-        self._failures, self._executions, self._reason = [], [], None
+    def __init__(
+        self, oracle, hypermodel, seed, most_failures, most_interruptions, progress, **options
+    ):
+        self.seed, self._progress = seed, progress
+        self._most_failures, self._most_interruptions = most_failures, most_interruptions
+        self._failures, self._executions, self._reason, self._interruptions = [], [], None, 0
         # Not `super()`: KerasTuner's Hyperband would make an oracle of its own.
         keras_tuner.Tuner.__init__(self, oracle, hypermodel, **options)
 
@@ -189,10 +198,21 @@ class _Fusion:
 
     def on_trial_begin(self, trial):
         self._executions, self._reason, self._begin = [], None, time.perf_counter()
+        before = read_note(self.get_trial_dir(trial.trial_id))
+        # A note without a reason, of a trial that begins again: its process ended before it.
+        ended = bool(before) and before["reason"] is None
+        self._interruptions = before.get("interruptions", 0) + ended
+        self._note(trial)
         super().on_trial_begin(trial)
 
     def run_trial(self, trial, *args, **kwargs):
         try:
+            most = self._most_interruptions
+            if most is not None and self._interruptions >= most:
+                raise keras_tuner.errors.FailedTrialError(
+                    f"the process ended {self._interruptions} times in the middle of this trial: "
+                    "killed, perhaps for want of memory (max_interruptions)"
+                )
             return super().run_trial(trial, *args, **kwargs)
         except keras_tuner.errors.FatalError:
             raise
@@ -234,12 +254,13 @@ class _Fusion:
     def _note(self, trial):
         """What KerasTuner does not keep: the executions, and the reason of a failure in a line."""
         write_json(
-            os.path.join(self.get_trial_dir(trial.trial_id), "search.json"),
+            os.path.join(self.get_trial_dir(trial.trial_id), NOTE),
             {
                 "objective": self.oracle.objective.name,
                 "direction": self.oracle.objective.direction,
                 "executions": self._executions,
                 "reason": self._reason,
+                "interruptions": self._interruptions,
                 "seconds": round(time.perf_counter() - self._begin, 2),
                 "tuner": self.tuner_id,
             },

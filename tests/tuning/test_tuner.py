@@ -221,6 +221,73 @@ def test_going_on_and_further(tmp_path):
     assert values(tiny_search.search(tiny_search.tuner(tmp_path / "parts"))) == values(whole)
 
 
+class Dies(keras.callbacks.Callback):
+    """Ends the search in the middle of the second trial, as a signal would."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.model.get_layer("fusion_moddrop").rate == 0.3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("limit", [2, None])
+def test_a_trial_that_ends_its_process_again_and_again_fails(tmp_path, limit):
+    space = {"rate": {"values": [0.2, 0.3, 0.4], "default": 0.2}, "hidden_units": [[4]]}
+
+    def go_on():
+        hypermodel = tiny_search.hypermodel(space=space)
+        options = {"tuner": "grid", "max_interruptions": limit}
+        tuner = tiny_search.tuner(tmp_path, hypermodel, **options)
+        return tiny_search.search(tuner, callbacks=[Dies()])
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            go_on()
+    if limit is None:
+        with pytest.raises(KeyboardInterrupt):
+            go_on()
+        return
+    rows = go_on()
+    assert [row["status"] for row in rows] == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert "the process ended 2 times in the middle of this trial" in rows[1]["reason"]
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends the search at the beginning of its third trial, once."""
+
+    begun = 0
+
+    def on_train_begin(self, logs=None):
+        Stop.begun += 1
+        if Stop.begun == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("random", {"max_trials": 5}),
+        ("bayesian", {"max_trials": 5, "num_initial_points": 2}),
+        ("grid", {"max_trials": None}),
+        ("hyperband", {"max_trials": None, "max_epochs": 2, "factor": 2}),
+    ],
+)
+def test_every_tuner_goes_on_in_the_middle(tmp_path, kind, options):
+    space = {"rate": [0.2, 0.3, 0.4], "hidden_units": [[4], [5]]}
+
+    def go_on(name, **arguments):
+        hypermodel = tiny_search.hypermodel(space=space)
+        tuner = tiny_search.tuner(tmp_path / name, hypermodel, tuner=kind, **options)
+        return tiny_search.search(tuner, **arguments)
+
+    Stop.begun = 0
+    with pytest.raises(KeyboardInterrupt):
+        go_on("parts", callbacks=[Stop()])
+    parts, whole = go_on("parts"), go_on("whole")
+    assert len(whole) > 3 and all(row["status"] == "COMPLETED" for row in parts)
+    assert values(parts) == values(whole)
+    assert [row["score"] for row in parts] == pytest.approx([row["score"] for row in whole])
+
+
 def test_a_new_trial_that_the_oracle_does_not_know_is_drawn_again(tmp_path):
     tuner = tiny_search.tuner(tmp_path, max_trials=2)
     rows = tiny_search.search(tuner)
