@@ -14,10 +14,7 @@ spectrograms are made, and did not publish its files; three sets that do not mat
 This one follows from its sources, its arguments and a seed.
 """
 
-import collections
-import concurrent.futures
 import dataclasses
-import math
 import numbers
 import pathlib
 
@@ -25,25 +22,17 @@ import numpy as np
 
 from keras_fusion.datasets import (
     _array_cache,
-    _singular_vectors,
+    _av_mnist_pairs,
     _spectrograms,
     _spoken_digits,
-    audio,
-    mm_mnist,
 )
-from keras_fusion.datasets.pca_modalities import pca_modalities
 
-SAMPLE_RATE = 8000
+SAMPLE_RATE = _av_mnist_pairs.SAMPLE_RATE
 """Samples of the sound in a second."""
 
-IMAGE_RANGE = (-0.5, 1.5)
+IMAGE_RANGE = _av_mnist_pairs.IMAGE_RANGE
 """What 0 and 255 of the image stand for, where MNIST's pixels are from 0 to 1."""
 
-_SIZE = 112
-_TRIM_DB = 40
-_QUIET_DB = 40  # noise is taken from where it is at most so far below its loudest part
-_GRID = 80  # samples between the places where it may begin
-_CHUNK = 128  # pairs that are made at a time, whatever the number of workers
 _VERSION = 1  # of the files in the cache: to be raised when other values come out
 
 
@@ -160,7 +149,7 @@ def load_data(
         Vielzeuf et al., "CentralNet: a Multilayer Approach for Multimodal Fusion",
         ECCV Workshops 2018, section 3.2.
     """
-    recipe = _Recipe(
+    recipe = _av_mnist_pairs.Recipe(
         split=split,
         speaker=speaker if split == "speaker" else None,
         seed=seed,
@@ -170,8 +159,8 @@ def load_data(
         noise_db=noise_db,
         limit=limit,
         picture=_spectrograms.Settings(
-            frames=_SIZE,
-            bins=_SIZE,
+            frames=_av_mnist_pairs.SIZE,
+            bins=_av_mnist_pairs.SIZE,
             window=window,
             hop=hop,
             fft_length=fft_length,
@@ -184,13 +173,15 @@ def load_data(
     )
     if not isinstance(workers, numbers.Integral) or isinstance(workers, bool) or workers < 1:
         raise ValueError(f"workers: expected an integer >= 1. Received: {workers!r}")
-    sources = _Sources(data_dir, recipe)
+    sources = _av_mnist_pairs.Sources(data_dir, recipe)
     key = {"version": _VERSION, **recipe.facts(), "sources": sources.fingerprints()}
     place = _array_cache.folder(cache_dir, "av_mnist", key)
     arrays = _array_cache.read(place, key)
     if arrays is None:
         facts = {"pairs": sources.counts(), "image_range": IMAGE_RANGE}
-        _array_cache.write(place, key, lambda new: _build(new, sources, recipe, workers), facts)
+        _array_cache.write(
+            place, key, lambda new: _av_mnist_pairs.build(new, sources, recipe, workers), facts
+        )
         arrays = _array_cache.read(place, key)
         if arrays is None:
             raise OSError(f"{place}: what was written there cannot be read back; is the disk full?")
@@ -251,14 +242,14 @@ def sound(part, index, data_dir=None, **kwargs):
     ```
     """
     recipe = _sound_recipe(**kwargs)
-    sources = _Sources(data_dir, recipe)
+    sources = _av_mnist_pairs.Sources(data_dir, recipe)
     if part not in _spoken_digits.PARTS:
         raise ValueError(f"part: expected one of {_spoken_digits.PARTS}. Received: {part!r}")
     plan = sources.plan(part)
     if not isinstance(index, numbers.Integral) or not 0 <= index < len(plan.digits):
         raise ValueError(f"index: expected 0 to {len(plan.digits) - 1}. Received: {index!r}")
     row = plan.rows([index])
-    mixed = _Mixer(row, recipe.picture.hop * _SIZE)
+    mixed = _av_mnist_pairs.Mixer(row, recipe.picture.hop * _av_mnist_pairs.SIZE)
     return Sound(
         signal=mixed.signal(0),
         sample_rate=SAMPLE_RATE,
@@ -273,7 +264,7 @@ def _sound_recipe(
     split="official", speaker="theo", seed=0, noise="auto", noise_db=-6.0, hop=71, limit=None
 ):
     """The recipe of what `sound` needs to know; the image's part of it is not used."""
-    return _Recipe(
+    return _av_mnist_pairs.Recipe(
         split=split,
         speaker=speaker if split == "speaker" else None,
         seed=seed,
@@ -282,240 +273,5 @@ def _sound_recipe(
         noise=noise,
         noise_db=noise_db,
         limit=limit,
-        picture=_spectrograms.Settings(frames=_SIZE, hop=hop),
+        picture=_spectrograms.Settings(frames=_av_mnist_pairs.SIZE, hop=hop),
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Recipe:
-    """The checked arguments that decide what the pairs are."""
-
-    split: str
-    speaker: str | None
-    seed: int
-    energy: float
-    leading: int | None
-    noise: str
-    noise_db: object
-    limit: int | None
-    picture: _spectrograms.Settings
-
-    def __post_init__(self):
-        for name, allowed in (
-            ("split", ("official", "speaker")),
-            ("noise", ("auto", "esc50", "esc10")),
-            ("speaker", (*_spoken_digits.SPEAKERS, None)),
-        ):
-            if getattr(self, name) not in allowed or (name, self.split, self.speaker) == (
-                "speaker", "speaker", None,
-            ):  # fmt: skip
-                allowed = tuple(value for value in allowed if value)
-                raise ValueError(
-                    f"{name}: expected one of {allowed}. Received: {getattr(self, name)!r}"
-                )
-        for name, low, high in (
-            ("seed", 0, 2**32 - 1), ("leading", 1, math.inf), ("limit", 1, math.inf)
-        ):  # fmt: skip
-            value = getattr(self, name)
-            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            if not (low <= value <= high if whole else value is None and name != "seed"):
-                raise ValueError(f"{name}: expected an integer >= {low}. Received: {value!r}")
-        if not _is_number(self.energy) or not 0 < self.energy <= 1:
-            raise ValueError(f"energy: expected a float in (0, 1]. Received: {self.energy!r}")
-        pair = isinstance(self.noise_db, (tuple, list)) and len(self.noise_db) == 2
-        values = self.noise_db if pair else [self.noise_db]
-        if not all(map(_is_number, values)) or (pair and values[0] > values[1]):
-            raise ValueError(
-                "noise_db: expected a finite number, or a pair of them, the smaller one first. "
-                f"Received: {self.noise_db!r}"
-            )
-
-    def facts(self):
-        """The arguments as JSON holds them."""
-        facts = dataclasses.asdict(self)
-        return {**facts.pop("picture"), **facts}
-
-
-def _is_number(value):
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and math.isfinite(value)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """Which recording, noise, place in the noise and ratio every pair of a part gets."""
-
-    recordings: list
-    noises: list
-    digits: np.ndarray
-    recording: np.ndarray
-    noise: np.ndarray
-    place: np.ndarray
-    noise_db: np.ndarray
-
-    def rows(self, kept):
-        """The plan of some pairs only."""
-        arrays = {
-            field.name: getattr(self, field.name)[kept]
-            for field in dataclasses.fields(self)
-            if field.type is np.ndarray
-        }
-        return dataclasses.replace(self, **arrays)
-
-
-class _Sources:
-    """The files that pairs are made of, found and counted."""
-
-    def __init__(self, data_dir, recipe):
-        folder = _spoken_digits.around(data_dir)
-        self.recipe = recipe
-        self.spoken = _spoken_digits.digits(folder, recipe.split, recipe.speaker)
-        self.noises = _spoken_digits.noises(folder, recipe.noise)
-        x_train, y_train, x_test, y_test = mm_mnist._read(folder)
-        last = mm_mnist._VALIDATION
-        self.fitted_on = x_train[:-last]
-        self.images = {
-            "train": (x_train[:-last], y_train[:-last]),
-            "validation": (x_train[-last:], y_train[-last:]),
-            "test": (x_test, y_test),
-        }
-        if recipe.limit is not None:
-            for part, (images, labels) in self.images.items():
-                self.images[part] = images[: recipe.limit], labels[: recipe.limit]
-
-    def counts(self):
-        return {part: len(labels) for part, (_, labels) in self.images.items()}
-
-    def fingerprints(self):
-        spoken = [paths for part in self.spoken.values() for paths in part.values()]
-        spoken, noises = (
-            [path for paths in groups for path in paths]
-            for groups in (spoken, self.noises.values())
-        )
-        return {
-            "mnist": mm_mnist._SHA256,
-            "spoken_digits": _spoken_digits.fingerprint(sorted(spoken)),
-            "noise": _spoken_digits.fingerprint(sorted(noises)),
-        }
-
-    def plan(self, part):
-        """All draws of a part, made at once and before any work: no worker's time can enter."""
-        recipe, digits = self.recipe, self.images[part][1].astype("int32")
-        # RandomState, because NumPy keeps its stream for good; that of a Generator may change.
-        rng = np.random.RandomState([recipe.seed, _spoken_digits.PARTS.index(part)])
-        recordings = [path for digit in range(10) for path in self.spoken[part][digit]]
-        recording, first = np.empty(len(digits), "int64"), 0
-        for digit in range(10):
-            choices = len(self.spoken[part][digit])
-            rows = np.flatnonzero(digits == digit)
-            recording[rows] = first + _spoken_digits.balanced(rng, len(rows), choices)
-            first += choices
-        low, high = (
-            recipe.noise_db if isinstance(recipe.noise_db, (tuple, list)) else [recipe.noise_db] * 2
-        )
-        return _Plan(
-            recordings=recordings,
-            noises=self.noises[part],
-            digits=digits,
-            recording=recording,
-            noise=_spoken_digits.balanced(rng, len(digits), len(self.noises[part])),
-            place=rng.random_sample(len(digits)),
-            noise_db=low + (high - low) * rng.random_sample(len(digits)),
-        )
-
-
-class _Mixer:
-    """The sounds of the pairs of a plan; what the plan names is decoded once, at the beginning."""
-
-    def __init__(self, plan, length):
-        self.plan, self.length = plan, length
-        self.spoken = {
-            i: audio.trim(audio.read(plan.recordings[i], SAMPLE_RATE), _TRIM_DB)
-            for i in np.unique(plan.recording).tolist()
-        }
-        self.noises, self.begins = {}, {}
-        for i in np.unique(plan.noise).tolist():
-            clip = audio.read(plan.noises[i], SAMPLE_RATE)
-            if len(clip) < length:
-                clip = np.resize(clip, length)  # again from its beginning
-            self.noises[i], self.begins[i] = clip, _loud_places(clip, length)
-
-    def signal(self, row):
-        """The sound of one pair."""
-        plan = self.plan
-        begins = self.begins[plan.noise[row]]
-        begin = begins[int(plan.place[row] * len(begins))]
-        noise = self.noises[plan.noise[row]][begin : begin + self.length]
-        return audio.mix(self.spoken[plan.recording[row]], noise, plan.noise_db[row])
-
-
-def _loud_places(clip, length):
-    """Where a part of a clip may begin: clips hold silence, which no gain makes noise."""
-    energy = np.concatenate([[0.0], np.cumsum(clip.astype("float64") ** 2)])
-    begins = np.arange(0, len(clip) - length + 1, _GRID)
-    energy = energy[begins + length] - energy[begins]
-    return begins[energy >= energy.max() * 10 ** (-_QUIET_DB / 10)]
-
-
-def _build(create, sources, recipe, workers):
-    """Writes all arrays, from the first row to the last."""
-    length = recipe.picture.hop * _SIZE
-    counts = sources.counts()
-    # Sounds first: what is wrong with a file is said before the longer work.
-    for part in _spoken_digits.PARTS:
-        mixer = _Mixer(sources.plan(part), length)
-
-        def pictures(first, mixer=mixer, count=counts[part]):
-            rows = range(first, min(first + _CHUNK, count))
-            values = recipe.picture.transform(np.stack([mixer.signal(row) for row in rows]))
-            values *= 255
-            return np.rint(values, out=values).astype("uint8")[..., None]
-
-        writer = create(f"{part}_audio", (counts[part], _SIZE, _SIZE, 1), "uint8")
-        for values in _in_order(pictures, range(0, counts[part], _CHUNK), workers):
-            writer.append(values)
-        create(f"{part}_labels", (counts[part],), "int32").append(mixer.plan.digits)
-    views = _image_view(sources.fitted_on, recipe)
-    for part in _spoken_digits.PARTS:
-        images = sources.images[part][0]
-        writer = create(f"{part}_image", (counts[part], 28, 28, 1), "uint8")
-        for first in range(0, counts[part], 4096):
-            values = views.reconstruct(images[first : first + 4096], "image")
-            values = (values - IMAGE_RANGE[0]) * (255 / (IMAGE_RANGE[1] - IMAGE_RANGE[0]))
-            writer.append(np.rint(np.clip(values, 0, 255)).astype("uint8"))
-
-
-def _in_order(function, arguments, workers):
-    """Results in the order of the arguments, a few of them at work at a time."""
-    if workers == 1:
-        yield from map(function, arguments)
-        return
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        pending = collections.deque()
-        try:
-            for argument in arguments:
-                pending.append(pool.submit(function, argument))
-                if len(pending) > 2 * workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
-
-
-def _image_view(images, recipe):
-    """The view `"image"`: vectors drawn among the leading ones."""
-    # All vectors, of which some are then chosen.
-    whole = pca_modalities(images, energy=1, share_ratio=1, selection="leading")
-    spectrum = whole.spectrum[: recipe.leading]
-    held = spectrum.sum()
-    if recipe.energy > held:
-        raise ValueError(
-            f"energy: expected at most {held:.4f}, what the {len(spectrum)} leading vectors hold. "
-            f"Received: energy={recipe.energy}, leading={recipe.leading}"
-        )
-    kept, _ = _singular_vectors.random_vectors(
-        spectrum / held, recipe.energy / held, 1.0, recipe.seed
-    )
-    return dataclasses.replace(whole, vectors={"image": np.sort(kept)})

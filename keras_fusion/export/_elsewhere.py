@@ -1,6 +1,7 @@
 """The export of a model on JAX or PyTorch: by a process on TensorFlow, from a .keras file."""
 
 import builtins
+import dataclasses
 import importlib
 import json
 import os
@@ -10,6 +11,9 @@ import tempfile
 
 import keras
 import numpy as np
+
+from keras_fusion.export import _check, _signatures
+from keras_fusion.export._compared import write
 
 _LIMIT = 3600  # seconds; only to end a process that hangs
 
@@ -75,8 +79,6 @@ def _search_path():
 
 def _serve(folder):
     """What the other process does."""
-    from keras_fusion.export import _check, _signatures, formats
-
     with open(os.path.join(folder, "job.json"), encoding="utf-8") as file:
         job = json.load(file)
     for module in job.pop("modules"):
@@ -87,14 +89,12 @@ def _serve(folder):
     )
     found = _signatures.everything(model).expected(samples)
     between = _check.difference(found, expected, "Keras on TensorFlow")
-    return formats.write(model, samples=samples, between=between, **job)
+    return write(model, samples=samples, between=between, **job)
 
 
 def _main(folder):
-    from dataclasses import asdict
-
     try:
-        report = asdict(_serve(folder))
+        report = dataclasses.asdict(_serve(folder))
     except Exception as error:
         report = {"error": type(error).__name__, "message": str(error)}
     with open(os.path.join(folder, "report.json"), "w", encoding="utf-8") as file:

@@ -12,7 +12,13 @@ pytest.importorskip("scipy")
 
 from helpers import tiny_sounds  # noqa: E402
 
-from keras_fusion.datasets import _array_cache, _spoken_digits, audio, av_mnist  # noqa: E402
+from keras_fusion.datasets import (  # noqa: E402
+    _array_cache,
+    _av_mnist_pairs,
+    _spoken_digits,
+    audio,
+    av_mnist,
+)
 
 PARTS = {"train": 50, "validation": 10, "test": 20}
 RECORDINGS = 10 * len(tiny_sounds.SPEAKERS)  # with one index
@@ -58,7 +64,7 @@ class Pair:
 
 
 def all_pairs(folder, **arguments):
-    sources = av_mnist._Sources(folder, av_mnist._sound_recipe(**arguments))
+    sources = _av_mnist_pairs.Sources(folder, av_mnist._sound_recipe(**arguments))
     plans = {part: sources.plan(part) for part in PARTS}
     return {part: [Pair(plans[part], i) for i in range(count)] for part, count in PARTS.items()}
 
@@ -133,7 +139,7 @@ def test_recordings_and_noises_are_used_equally_often(sources):
 
 
 def test_workers_and_time_change_nothing(sources, tmp_path, monkeypatch):
-    monkeypatch.setattr(av_mnist, "_CHUNK", 3)
+    monkeypatch.setattr(_av_mnist_pairs, "_CHUNK", 3)
     hashes = {}
     for workers in (1, 2, 5):
         if workers == 5:  # the first pieces take longest
@@ -160,8 +166,8 @@ class _Slow:
 
 def test_the_cache_is_used_once_it_is_whole(sources, tmp_path, monkeypatch):
     built = []
-    build = av_mnist._build
-    monkeypatch.setattr(av_mnist, "_build", lambda *a: (built.append(1), build(*a)))
+    build = _av_mnist_pairs.build
+    monkeypatch.setattr(_av_mnist_pairs, "build", lambda *a: (built.append(1), build(*a)))
     before = av_mnist.load_data(sources, cache_dir=tmp_path)
     again = av_mnist.load_data(sources, cache_dir=tmp_path)
     assert len(built) == 1
@@ -206,9 +212,9 @@ def test_noise_between_two_ratios(sources):
 def test_noise_is_taken_from_where_there_is_some():
     clip = np.zeros(4000, "float32")
     clip[2500:2600] = tiny_noise(0, 100)
-    begins = av_mnist._loud_places(clip, 500)
+    begins = _av_mnist_pairs._loud_places(clip, 500)
     assert set(begins) == set(range(2080, 2600, 80))
-    assert list(av_mnist._loud_places(np.zeros(500), 500)) == [0]
+    assert list(_av_mnist_pairs._loud_places(np.zeros(500), 500)) == [0]
 
 
 def test_both_layouts_of_the_noise(own_sources, tmp_path):

@@ -17,7 +17,7 @@ from keras import layers
 
 import keras_fusion as kf
 from keras_fusion.export import __main__ as command
-from keras_fusion.export import _elsewhere, formats
+from keras_fusion.export import _compared, _elsewhere, formats
 
 BACKEND = keras.backend.backend()
 on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow writes the formats")
@@ -299,8 +299,8 @@ def quick(monkeypatch):
 
         return run
 
-    monkeypatch.setattr(formats, "WRITERS", dict.fromkeys(formats.FORMATS, write))
-    monkeypatch.setattr(formats, "RUNNERS", dict.fromkeys(formats.FORMATS, runner))
+    monkeypatch.setattr(_compared, "WRITERS", dict.fromkeys(formats.FORMATS, write))
+    monkeypatch.setattr(_compared, "RUNNERS", dict.fromkeys(formats.FORMATS, runner))
     return state
 
 
