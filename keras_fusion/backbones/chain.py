@@ -25,6 +25,7 @@ class Link:
 
 
 def all_tensors(model, prefix=""):
+    """The path and shape (without batch) of every step's first tensor, nested models opened."""
     for step in steps(model):
         if is_nested(step.operation):
             yield from all_tensors(step.operation, f"{prefix}{step.path}/")

@@ -14,6 +14,7 @@ from keras_fusion.models.targets import (
     check_present,
     first_input,
     head_sample_weights,
+    loss_weights_of,
     per_head,
     spread_targets,
 )
@@ -100,7 +101,7 @@ class FusionModel(keras.Model):
             arguments=None,
             added_loss=None,
         )
-        self._betas(unimodal_loss_weights)
+        loss_weights_of(unimodal_loss_weights, self.heads)
 
     # ---- what it is made of
 
@@ -248,8 +249,9 @@ class FusionModel(keras.Model):
             )
         losses = per_head(loss, self.heads, "loss")
         if loss_weights is None and loss is not None:
-            betas = self._betas(unimodal_loss_weights)
-            loss_weights = {head: betas.get(head, 1.0) for head in self.heads}
+            default = self._fusion.default_weights
+            betas = default if unimodal_loss_weights is None else unimodal_loss_weights
+            loss_weights = loss_weights_of(betas, self.heads)
         metrics = per_head(metrics, self.heads, "metrics", copy_objects=True)
         weighted = per_head(weighted_metrics, self.heads, "weighted_metrics", copy_objects=True)
         if self.has_present and metrics:
@@ -269,28 +271,6 @@ class FusionModel(keras.Model):
         )
         self._fusion.arguments = given
         self._fusion.added_loss = keras.metrics.Mean("added_loss") if len(self.heads) == 1 else None
-
-    def _betas(self, weights):
-        """`{modality: beta}` for the modalities that have a head."""
-        heads = [head for head in self.heads if head != "central"]
-        weights = self._fusion.default_weights if weights is None else weights
-        if isinstance(weights, dict):
-            unknown = set(weights) - set(heads)
-            if unknown:
-                raise ValueError(
-                    f"unimodal_loss_weights: expected the modalities {heads}. "
-                    f"Received: {sorted(weights)}"
-                )
-            betas = {head: weights.get(head, 1.0) for head in heads}
-        else:
-            betas = {head: weights for head in heads}
-        for head, beta in betas.items():
-            if isinstance(beta, bool) or not isinstance(beta, (int, float)) or not beta >= 0:
-                raise ValueError(
-                    "unimodal_loss_weights: expected floats >= 0, one or a dict. "
-                    f"Received: {beta!r} for {head!r}"
-                )
-        return {head: float(beta) for head, beta in betas.items()}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y = spread_targets(y, y_pred)

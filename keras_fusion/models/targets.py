@@ -203,3 +203,25 @@ def head_sample_weights(sample_weight, y_pred, present, columns):
         count = next(ops.shape(t)[0] for t in y_pred.values())
         weights = {h: ops.ones((count,)) if w is None else w for h, w in weights.items()}
     return weights
+
+
+def loss_weights_of(betas, heads):
+    """`{head: weight}` from `unimodal_loss_weights`, a float or `{modality: float}`.
+
+    "central" weighs 1, and so does a modality that the dict leaves out.
+    """
+    modalities = [head for head in heads if head != "central"]
+    if not isinstance(betas, dict):
+        betas = dict.fromkeys(modalities, betas)
+    elif set(betas) - set(modalities):
+        raise ValueError(
+            f"unimodal_loss_weights: expected the modalities {modalities}. "
+            f"Received: {sorted(betas)}"
+        )
+    for head, beta in betas.items():
+        if isinstance(beta, bool) or not isinstance(beta, (int, float)) or not beta >= 0:
+            raise ValueError(
+                "unimodal_loss_weights: expected floats >= 0, one or a dict. "
+                f"Received: {beta!r} for {head!r}"
+            )
+    return {head: float(betas.get(head, 1.0)) for head in heads}
