@@ -1,4 +1,4 @@
-"""Every layer keeps the contract: one test a check, over all rows of conformance.CASES."""
+"""Every layer keeps the contract: one test a check, over all rows of layer_cases.CASES."""
 
 import inspect
 import json
@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 from conformance import (
-    CASES,
     GOLDEN,
     arrays_of,
     golden_entry,
@@ -19,6 +18,7 @@ from conformance import (
     output_of,
 )
 from keras import ops
+from layer_cases import CASES
 
 from keras_fusion import layers
 

@@ -4,6 +4,7 @@ import json
 
 import conformance
 import keras
+import layer_cases
 import numpy as np
 import pytest
 from keras import ops
@@ -44,12 +45,12 @@ class Good(keras.layers.Layer):
 
 
 def row(layer):
-    return conformance.Case(
+    return layer_cases.Case(
         layer,
         label="toy",
         init={"units": 4, "seed": 1},
-        inputs=([conformance.floats(3, 5), conformance.floats(3, 5)],),
-        keywords={"tokens": conformance.integers(9, 3, 2), "negative": True},
+        inputs=([layer_cases.floats(3, 5), layer_cases.floats(3, 5)],),
+        keywords={"tokens": layer_cases.integers(9, 3, 2), "negative": True},
         output_shape=[(3, 4), (3, 2, 4)],
         training_differs=True,
         partly_still=("table/embeddings",),
