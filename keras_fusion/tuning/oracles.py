@@ -6,6 +6,7 @@ import pathlib
 import shutil
 
 import keras_tuner
+import numpy as np
 
 from keras_fusion._arguments import check_choice
 from keras_fusion.tuning.files import write_json
@@ -28,6 +29,8 @@ class _Safe:
         for trial_id in set(self.trials) - set(self.start_order):
             del self.trials[trial_id]
             shutil.rmtree(pathlib.Path(self._project_dir) / f"trial_{trial_id}")
+        # Files are listed in any order.
+        self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
 
 
 class RandomOracle(_Safe, keras_tuner.oracles.RandomSearchOracle):
@@ -52,6 +55,12 @@ class GridOracle(_Safe, keras_tuner.oracles.GridSearchOracle):
 
 class BayesianOracle(_Safe, keras_tuner.oracles.BayesianOptimizationOracle):
     """A Gaussian process proposes the next trial."""
+
+    def populate_space(self, trial_id):
+        # KerasTuner does not keep how far its random numbers are, so that a search that goes on
+        # would draw others.
+        self._random_state = np.random.RandomState([self.seed, len(self.start_order)])
+        return super().populate_space(trial_id)
 
 
 class HyperbandOracle(_Safe, keras_tuner.oracles.HyperbandOracle):
