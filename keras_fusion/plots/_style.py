@@ -76,6 +76,14 @@ def literal_text(artist):
         text.set_parse_math(False)
 
 
+def set_log_scale(axis):
+    """Makes an axis logarithmic; matplotlib's own labels are formulas, which stay unread here."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    formatter = import_matplotlib().ticker.LogFormatter
+    axis.set_major_formatter(formatter())
+    axis.set_minor_formatter(formatter(labelOnlyBase=False))
+
+
 def save_figure(figure, path):
     """Writes `figure` to `path` in the format of its suffix (PNG without one), whole or not at all.
 
@@ -84,11 +92,15 @@ def save_figure(figure, path):
         ValueError: if matplotlib does not know the suffix.
     """
     path = os.fspath(path)
+    suffix = os.path.splitext(path)[1][1:].lower() or "png"
+    known = sorted(figure.canvas.get_supported_filetypes())
+    if suffix not in known:
+        raise ValueError(f"expected `path` to end in one of {known}. Received: path={path!r}")
     try:
         with whole_file(path) as temporary:
             figure.savefig(
                 temporary,
-                format=os.path.splitext(path)[1][1:].lower() or "png",
+                format=suffix,
                 dpi=150,
                 bbox_inches="tight",
             )

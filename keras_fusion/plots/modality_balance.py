@@ -6,6 +6,7 @@ from keras_fusion.plots._style import (
     finished,
     import_matplotlib,
     order_sources,
+    set_log_scale,
     source_styles,
 )
 
@@ -79,7 +80,7 @@ def plot_modality_balance(balance, metric=None, path=None, title=None):
             linestyle="-." if hatch else "-",
         )
         handles.append(line)
-    axes[0].set_yscale("log")
+    set_log_scale(axes[0].yaxis)
     axes[0].set_title("gradient norm", fontsize=10)
     if metric:
         _draw_scores(axes[1], balance, metric, styles, marker)

@@ -3,7 +3,7 @@
 import math
 
 from keras_fusion._arguments import check_choice
-from keras_fusion.plots._style import COLORS, finished, import_matplotlib
+from keras_fusion.plots._style import COLORS, finished, import_matplotlib, set_log_scale
 
 _DOT, _BEST, _FAILED = COLORS[0], COLORS[3], "#4D4D4D"
 
@@ -46,6 +46,8 @@ def plot_search(trials, path=None, direction="max", label="score", title=None):
     ['rate']
     """
     check_choice("direction", direction, ("max", "min"))
+    if not isinstance(trials, (list, tuple)):
+        raise TypeError(f"trials: expected a list of dicts. Received: {trials!r}")
     scored = [row for row in trials if row.get("score") is not None]
     if not scored:
         raise ValueError(
@@ -92,7 +94,7 @@ def _draw(axes, name, trials, best):
     if numbers:
         places = dict(zip(values, values, strict=True))
         if min(values) > 0 and max(values) >= 50 * min(values):
-            axes.set_xscale("log")
+            set_log_scale(axes.xaxis)
     else:
         known = sorted(set(map(str, values)))
         places = {value: known.index(str(value)) for value in values}

@@ -31,6 +31,8 @@ def lines(ax):
 def test_lines():
     norms, scores = plot_modality_balance(balance()).axes
     assert norms.get_yscale() == "log"
+    ticks = [label.get_text() for label in norms.get_yticklabels(which="both")]
+    assert "10" in ticks and not any("$" in tick for tick in ticks)
     found = lines(norms)
     assert list(found) == ["image", "sound", "central"] and found["sound"] == [2.0, 0.2]
     assert np.isnan(found["image"][1])  # no zero on a logarithmic scale
