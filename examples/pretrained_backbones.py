@@ -76,19 +76,10 @@ def backbones(args):
 
 def load(limit):
     """Images from 0 to 255 and standardized spectrograms, `{part: (x, y)}`."""
-    spectrogram = keras.layers.MelSpectrogram(
-        fft_length=256, sequence_stride=160, num_mel_bins=24, sampling_rate=8000, max_freq=4000
-    )
-    data = kf.datasets.grid_digits.load_data(noise_db=0)
-    sound = {
-        part: keras.ops.convert_to_numpy(spectrogram(x["audio"]))[..., None]
-        for part, (x, _) in data.items()
-    }
-    mean, deviation = sound["train"].mean(axis=0), sound["train"].std(axis=0)
     found = {}
-    for part, (x, y) in data.items():
+    for part, (x, y) in kf.datasets.grid_digits.load_data(noise_db=0, spectrogram=True).items():
         images = 255 * np.moveaxis(x["lips"][:, 3:10:3, :, :, 0], 1, -1)
-        found[part] = {"lips": images, "audio": (sound[part] - mean) / deviation}, y
+        found[part] = {"lips": images, "audio": x["audio"][..., None]}, y
     if limit:
         x, y = found["train"]
         found["train"] = {name: array[:limit] for name, array in x.items()}, y[:limit]

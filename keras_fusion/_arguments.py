@@ -1,5 +1,9 @@
 """Checks of arguments, one error message each for the whole package."""
 
+import inspect
+
+import keras
+
 
 def check_int(label, value, minimum=1):
     """An error unless `value` is an int from `minimum` on."""
@@ -28,6 +32,30 @@ def check_rate(label, value):
     """An error unless `value` is a number from 0 to below 1."""
     if not is_number(value) or not 0 <= value < 1:
         raise ValueError(f"{label}: expected a float in [0, 1). Received: {value!r}")
+
+
+def check_seed(label, value):
+    """An error unless `value` is an int from 0 on, or None."""
+    if value is not None:
+        check_int(label, value, minimum=0)
+
+
+def check_activation(label, value):
+    """An error unless Keras knows the activation `value`."""
+    try:
+        keras.activations.get(value)
+    except (ValueError, TypeError):
+        raise ValueError(f"{label}: expected an activation of Keras. Received: {value!r}") from None
+
+
+def check_keywords(label, function, given):
+    """An error if `function` has no arguments of the names `given`."""
+    known = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise TypeError(f"{label}: expected some of {list(known)}. Received: {unknown}")
 
 
 def check_factor(label, value):

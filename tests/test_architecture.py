@@ -12,8 +12,9 @@ ROOT = Path(__file__).parent.parent
 # know in turn. A new folder or file directly in keras_fusion/ needs a line here.
 KNOWS = {
     "_arguments": set(),
+    "_replica": set(),
     "_whole_file": set(),
-    "layers": {"_arguments"},
+    "layers": {"_arguments", "_replica"},
     "losses": {"_arguments"},
     "metrics": {"_arguments"},
     "backbones": {"layers"},

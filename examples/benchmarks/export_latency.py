@@ -47,7 +47,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--calls", type=int, default=20, help="calls in a visit")
     parser.add_argument("--methods", nargs="*", help="of part 1; by default all")
-    parser.add_argument("--presets", action="store_true", help="the papers' networks too")
+    parser.add_argument(
+        "--presets", nargs="*", help="the papers' networks too, all or those of these names"
+    )
+    parser.add_argument(
+        "--formats", nargs="+", choices=[title(*kind) for kind in FORMATS], help="of part 1"
+    )
+    parser.add_argument("--parts", nargs="+", type=int, choices=(1, 2), default=(1, 2))
     parser.add_argument("--output", type=Path, help="file for the tables, as Markdown")
     parser.add_argument("--quick", action="store_true", help="tiny, only to see that it works")
     args = parser.parse_args()
@@ -55,7 +61,8 @@ def main():
         args.rounds, args.calls = 2, 2
         args.methods = args.methods or ["gmu"]
     console = Console()
-    text = [*part_1(args, console), "", *part_2(args, console)]
+    tables = {1: part_1, 2: part_2}
+    text = "\n\n".join("\n".join(tables[part](args, console)) for part in args.parts).splitlines()
     print("\n".join(text))
     if args.output:
         args.output.parent.mkdir(parents=True, exist_ok=True)
@@ -70,18 +77,20 @@ def part_1(args, console):
     names = [method.name for method in kf.methods()]
     names = names if args.methods is None else args.methods
     models = {f"`{name}`": lambda name=name: kf.build(name, backbones()) for name in names}
-    if args.presets:
-        models.update({f"`{name}`": build for name, build in PRESETS.items()})
+    if args.presets is not None:
+        chosen = args.presets or PRESETS
+        models.update({f"`{name}`": PRESETS[name] for name in chosen})
+    kinds = [kind for kind in FORMATS if title(*kind) in (args.formats or [title(*kind)])]
     lines = [
-        "| | " + " | ".join(title(*kind) for kind in FORMATS) + " |",
-        "|---|" + "---|" * len(FORMATS),
+        "| | " + " | ".join(title(*kind) for kind in kinds) + " |",
+        "|---|" + "---|" * len(kinds),
     ]
     for name, build in models.items():
         keras.utils.clear_session()
         keras.utils.set_random_seed(0)
         model = build()
         cells = []
-        for kind in FORMATS:
+        for kind in kinds:
             with console.status(f"{name} as {title(*kind)}"):
                 cells.append(cell(model, *kind, args))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -100,13 +109,15 @@ def backbones():
 PRESETS = {
     "centralnet_mm_mnist": kf.centralnet_mm_mnist,
     "centralnet_av_mnist": kf.centralnet_av_mnist,
-    "centralnet_montalbano": kf.models.centralnet_montalbano,
-    "centralnet_mm_imdb": kf.models.centralnet_mm_imdb,
-    "centralnet_afew": kf.models.centralnet_afew,
-    "modality_gate_rgbd": kf.models.modality_gate_rgbd,
-    "xflow_cnn_mlp": kf.xflow_cnn_mlp,
-    "xflow_cnn_mlp_lstm": kf.xflow_cnn_mlp_lstm,
-    "xflow_dtn": kf.xflow_dtn,
+    "centralnet_montalbano": kf.centralnet_montalbano,
+    "centralnet_mm_imdb": kf.centralnet_mm_imdb,
+    "centralnet_afew": kf.centralnet_afew,
+    "xflow_cnn_mlp": lambda: kf.xflow_cnn_mlp("avletters"),
+    "xflow_cnn_mlp_lstm": lambda: kf.xflow_cnn_mlp_lstm("avletters"),
+    "xflow_dtn": lambda: kf.xflow_dtn("avletters"),
+    "modality_gate_rgbd, vgg19": kf.modality_gate_rgbd,
+    "modality_gate_rgbd, resnet50": lambda: kf.modality_gate_rgbd("resnet50"),
+    "centralnet_audioset": kf.centralnet_audioset,
 }
 
 

@@ -7,8 +7,13 @@ with intervals and tests, and written as Markdown beside the CSV file.
 """
 
 import argparse
+import contextlib
+import hashlib
 import io
 import itertools
+import json
+import re
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,14 +25,14 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 import keras_fusion as kf
-from keras_fusion._whole_file import whole_file
 
 
 @dataclass(frozen=True)
 class Row:
     """One row: its name, how it is trained, and what the paper reports.
 
-    `run(data, seeds, args, fold, backup_dir)` returns a dict of numbers for each of the seeds;
+    `run(data, seeds, args, fold, backup_dir)` returns a dict of numbers for each of the seeds,
+    none named as an option of the command (both are columns of the CSV file);
     `published` maps those numbers' names to the paper's text.
     """
 
@@ -58,6 +63,7 @@ def arguments(doc, *, epochs, seeds, quick, folds=1, options=()):
         quick: Dict of what --quick makes smaller, such as `{"epochs": 2, "seeds": 1}`. An option
             that is given stays as it is given.
         options: Names, defaults and helps of more options: `(("--samples", None, "..."), ...)`.
+            Without a default it is an int, with `False` a switch.
 
     Returns:
         Namespace with `epochs`, `seeds` (a list), `folds` (a list), `rows`, `data_dir`,
@@ -76,8 +82,11 @@ def arguments(doc, *, epochs, seeds, quick, folds=1, options=()):
     if folds > 1:
         parser.add_argument("--folds", type=int, help=f"the first of {folds} folds (default all)")
     for name, default, text in options:
-        kind = int if default is None else type(default)
-        parser.add_argument(name, type=kind, help=f"{text} (default {default})")
+        if isinstance(default, bool):
+            how = {"action": argparse.BooleanOptionalAction}
+        else:
+            how = {"type": int if default is None else type(default)}
+        parser.add_argument(name, default=None, help=f"{text} (default {default})", **how)
     parser.add_argument("--rows", nargs="+", help="names of rows (default all)")
     parser.add_argument(
         "--at-once", type=int, help="seeds trained together (default: all on JAX, else one)"
@@ -114,7 +123,7 @@ def run(table, load, args):
         raise SystemExit(f"--rows: expected some of {names}. Received: {sorted(unknown)}")
     data = None
     for seeds, fold, row in itertools.product(_chunks(args), args.folds, rows):
-        done = {found["seed"] for found in _finished(table, args, row.name, fold)}
+        done = {found["seed"] for found in finished(table, args, row.name, fold)}
         missing = [seed for seed in seeds if seed not in done]
         if args.report or not missing:
             continue
@@ -123,16 +132,22 @@ def run(table, load, args):
         which = f", fold {fold}" if len(args.folds) > 1 else ""
         print(f"{row.name}{which}, seeds {missing}", flush=True)
         keras.utils.clear_session(free_memory=True)  # or the models before it stay in memory
-        backup = args.results / "backup" / f"{table.name}-{row.name}-{fold}-{missing[0]}"
+        backup = _backup(table, args, row, fold, missing)
         begin = time.perf_counter()
         scores = row.run(data, missing, args, fold, backup)
         seconds = (time.perf_counter() - begin) / len(missing)
+        twice = sorted({"row", "seed", "fold", *args.protocol} & set().union(*scores))
+        if twice:
+            raise ValueError(
+                f"{row.name}: expected numbers named unlike options. Received: {twice}"
+            )
         lines = [
             {"row": row.name, "seed": seed, "fold": fold, **args.protocol, **found,
              "seconds": round(seconds, 1), **kf.evaluation.environment()}
             for seed, found in zip(missing, scores, strict=True)
         ]  # fmt: skip
-        kf.evaluation.append_results(_file(table, args), lines)
+        kf.evaluation.append_results(file(table, args), lines)
+        _remove(backup)
     report(table, args, rows)
 
 
@@ -140,13 +155,28 @@ def _chunks(args):
     return [args.seeds[k : k + args.at_once] for k in range(0, len(args.seeds), args.at_once)]
 
 
-def _file(table, args):
+def _backup(table, args, row, fold, seeds):
+    """A folder for the unfinished training of these seeds, of this protocol and no other."""
+    which = json.dumps([table.name, row.name, fold, seeds, args.protocol, keras.backend.backend()])
+    words = re.sub("[^a-z0-9]+", "_", f"{table.name} {row.name}".lower())
+    folder = f"{words}_{hashlib.sha256(which.encode()).hexdigest()[:8]}"
+    return args.results / "backup" / folder
+
+
+def _remove(backup):
+    """Removes a finished training's folder, and the one above it if nothing else is there."""
+    shutil.rmtree(backup, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        backup.parent.rmdir()
+
+
+def file(table, args):
     return args.results / f"{table.name}{'_quick' if args.quick else ''}.csv"
 
 
-def _finished(table, args, row, fold=None):
+def finished(table, args, row, fold=None):
     """The lines of a row with this command's protocol, seeds and folds."""
-    path = _file(table, args)
+    path = file(table, args)
     return [
         found
         for found in (kf.evaluation.read_results(path) if path.exists() else ())
@@ -159,7 +189,7 @@ def _finished(table, args, row, fold=None):
 
 def report(table, args, rows):
     """Prints published and measured values and writes them as Markdown."""
-    found = {row.name: _finished(table, args, row.name) for row in rows}
+    found = {row.name: finished(table, args, row.name) for row in rows}
     found = {name: lines for name, lines in found.items() if lines}
     if not found:
         raise SystemExit("Nothing has been measured yet.")
@@ -184,17 +214,26 @@ def report(table, args, rows):
     paired = table.paired and len({len(lines) for lines in found.values()}) == 1
     comparison = kf.evaluation.Comparison(
         {name: [line[main] for line in _sorted(lines)] for name, lines in found.items()},
-        table.metrics[main], reference, paired=paired, environment=kf.evaluation.environment(),
+        table.metrics[main], reference, paired=paired, environment=_surroundings(found),
     )  # fmt: skip
     tests = kf.evaluation.markdown_report(comparison, title="Differences")
     text = io.StringIO()
     Console(width=160, file=text).print(shown)
     lines = "\n".join(line.strip() for line in text.getvalue().splitlines() if line.strip())
     page = f"# {table.title}\n\n{note}\n\n{lines}\n\n#{tests}"
-    path = _file(table, args).with_suffix(".md")
-    with whole_file(path) as temporary:
-        Path(temporary).write_text(page, encoding="utf-8")
+    path = file(table, args).with_suffix(".md")
+    partial = path.with_suffix(".tmp")
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(path)
     print(f"Written: {path}")
+
+
+def _surroundings(found):
+    """Versions and hardware of all runs; where they differ, every one that occurs."""
+    lines = list(itertools.chain(*found.values()))
+    names = kf.evaluation.environment() | dict.fromkeys(("tensorflow", "jax", "torch"))
+    seen = {n: list(dict.fromkeys(str(line[n]) for line in lines if n in line)) for n in names}
+    return {name: " or ".join(values) for name, values in seen.items()}
 
 
 def _sorted(lines):

@@ -50,7 +50,7 @@ def audioset_cnn(
     Reference:
         Vielzeuf et al. (2018), Multi-Level Sensor Fusion with Deep Learning, Sect. 3.4.
     """
-    check_map_network(input_shape, filters, num_classes, dropout)
+    check_map_network(input_shape, filters, num_classes, dropout, activation)
     inputs = x = keras.Input(input_shape, name="input")
     for i, width in enumerate(filters, start=1):
         x = conv_block(x, width, 4, name=f"conv{i}", strides=2)

@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_fusion._arguments import check_int, check_rate, check_widths
+from keras_fusion._arguments import check_activation, check_int, check_rate, check_widths
 
 # Keras' 0.99 lets the moving statistics lag hundreds of steps behind the weights: on 1,197 digits
 # the test accuracy stayed at chance for 20 epochs while training reached 100 %. The papers do not
@@ -36,22 +36,23 @@ def dropped(x, rate, name):
     return layers.Dropout(rate, name=name)(x) if rate else x
 
 
-def check_network(input_shape, num_classes, dropout):
+def check_network(input_shape, num_classes, dropout, activation):
     """The arguments that every network here has; an error that names the one that is wrong."""
     if any(not isinstance(size, int) or size < 1 for size in input_shape):
         raise ValueError(f"input_shape: expected ints >= 1. Received: {input_shape}")
     if num_classes is not None:
         check_int("num_classes", num_classes)
     check_rate("dropout", dropout)
+    check_activation("activation", activation)
 
 
-def check_map_network(input_shape, filters, num_classes, dropout):
+def check_map_network(input_shape, filters, num_classes, dropout, activation):
     """`check_network` where every one of `filters` is a block that halves the map."""
     if not isinstance(input_shape, (tuple, list)) or len(input_shape) != 3:
         raise ValueError(
             f"input_shape: expected (height, width, channels). Received: {input_shape!r}"
         )
-    check_network(input_shape, num_classes, dropout)
+    check_network(input_shape, num_classes, dropout, activation)
     check_widths("filters", filters)
     if not filters:
         raise ValueError(f"filters: expected one or more ints >= 1. Received: {filters!r}")

@@ -53,7 +53,7 @@ def depth_cnn(
         Oyedotun, Aouada & Ottersten (2019), Learning to Fuse Latent Representations for
         Multimodal Data, Sect. 4 ("DepthMap-scratch").
     """
-    check_map_network(input_shape, filters, num_classes, dropout)
+    check_map_network(input_shape, filters, num_classes, dropout, activation)
     inputs = x = keras.Input(input_shape, name="input")
     for i, width in enumerate(filters, start=1):
         pool = layers.MaxPooling2D(2, name=f"conv{i}_pool")

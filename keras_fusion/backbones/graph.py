@@ -28,10 +28,10 @@ def steps(model):
     ]
 
 
-def as_functional(model):
+def as_functional(model, label="model"):
     """A functional view on the graph of `model`, or an error that says why there is none."""
     if not isinstance(model, keras.Model):
-        raise TypeError(f"expected a keras.Model. Received: {type(model).__name__}")
+        raise TypeError(f"{label}: expected a keras.Model. Received: {type(model).__name__}")
     if model in _VIEWS:
         return _VIEWS[model]
     try:

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._arguments import check_int, check_rate
+from keras_fusion._arguments import check_activation, check_int, check_rate
 from keras_fusion.backbones.blocks import dropped
 from keras_fusion.backbones.graph import as_functional, steps
 from keras_fusion.backbones.pretrained import resnet50
@@ -121,25 +121,32 @@ def inflated_resnet50(
         )
     frames, *size = input_shape
     check_rate("dropout", dropout)
+    if num_classes is not None:
+        check_int("num_classes", num_classes)
+    check_activation("activation", activation)
+    _check_time(frames, temporal_kernel)
     flat = resnet50(tuple(size), weights=weights, trainable=trainable, **kwargs)
     # Random kernels are drawn in 3-D: repeated ones would be no better.
     model = _inflated(flat, frames, temporal_kernel, name, copy_weights=weights is not None)
     if num_classes is None:
         return model
-    check_int("num_classes", num_classes)
     x = layers.GlobalAveragePooling3D(name="pooled")(model.output)
     x = dropped(x, dropout, "pooled_dropout")
     x = layers.Dense(num_classes, activation=activation, name="prediction")(x)
     return keras.Model(model.input, x, name=name)
 
 
-def _inflated(network, frames, temporal_kernel, name, copy_weights):
+def _check_time(frames, temporal_kernel):
     if frames is not None:
         check_int("frames", frames)
     check_int("temporal_kernel", temporal_kernel)
     if temporal_kernel % 2 == 0:
         raise ValueError(f"temporal_kernel: expected an odd int. Received: {temporal_kernel}")
-    graph = as_functional(network)
+
+
+def _inflated(network, frames, temporal_kernel, name, copy_weights):
+    _check_time(frames, temporal_kernel)
+    graph = as_functional(network, "network")
     if len(graph.inputs) != 1 or len(graph.inputs[0].shape) != 4:
         shapes = [tuple(tensor.shape) for tensor in graph.inputs]
         raise ValueError(

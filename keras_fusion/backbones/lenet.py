@@ -78,7 +78,7 @@ def audio_cnn(
 
 
 def _cnn(input_shape, filters, num_classes, dropout, activation, name):
-    check_map_network(input_shape, filters, num_classes, dropout)
+    check_map_network(input_shape, filters, num_classes, dropout, activation)
     inputs = x = keras.Input(input_shape, name="input")
     for i, channels in enumerate(filters, start=1):
         pool = layers.MaxPooling2D(2, name=f"conv{i}_pool")

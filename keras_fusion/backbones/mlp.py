@@ -50,7 +50,7 @@ def mlp(
         Vielzeuf et al. (2018), CentralNet, Sect. 3.3 and Table 6.
     """
     shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else (input_shape,)
-    check_network(shape, num_classes, dropout)
+    check_network(shape, num_classes, dropout, activation)
     is_sequence = isinstance(hidden_units, (tuple, list)) and hidden_units
     if not is_sequence or any(not isinstance(u, int) or u < 1 for u in hidden_units):
         raise ValueError(

@@ -1,11 +1,12 @@
 """The networks of keras.applications, for raw images, with weights and frozen as asked."""
 
+import os
 from pathlib import Path
 
 import keras
 from keras import layers
 
-from keras_fusion._arguments import check_int, check_rate
+from keras_fusion._arguments import check_activation, check_int, check_rate
 from keras_fusion.backbones.blocks import dropped
 from keras_fusion.backbones.fusion_points import fusion_points
 from keras_fusion.backbones.graph import steps
@@ -92,6 +93,8 @@ def pretrained(
     """
     network, mode = _found(network)
     _check(input_shape, num_classes, dropout, momentum)
+    check_activation("activation", activation)
+    check_weights(weights, network)
     inputs = keras.Input(input_shape, name="input")
     x = inputs if mode is None else PreprocessImages(mode, name="preprocessing")(inputs)
     whole = getattr(keras.applications, network)(
@@ -115,13 +118,20 @@ def pretrained(
     return keras.Model(inputs, x, name=name or network.lower())
 
 
-def load_network_weights(model, path, network):
-    """Fills a network from a file; an error that names both if they do not fit."""
-    if not Path(path).is_file():
+def check_weights(weights, network):
+    """An error unless `weights` are none, "imagenet" or a file; before much is built."""
+    if weights in (None, "imagenet"):
+        return
+    if not isinstance(weights, (str, os.PathLike)) or not Path(weights).is_file():
         raise FileNotFoundError(
             f'weights: expected None, "imagenet" or the path of a file for {network}. '
-            f"Received: {str(path)!r}, where there is none"
+            f"Received: {str(weights)!r}, where there is none"
         )
+
+
+def load_network_weights(model, path, network):
+    """Fills a network from a file; an error that names both if they do not fit."""
+    check_weights(path, network)
     try:
         model.load_weights(path)
     except Exception as error:  # Keras, h5py and zipfile raise several kinds

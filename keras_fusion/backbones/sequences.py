@@ -140,7 +140,7 @@ def cnn_1d(
         Wang, Yan & Oates (2017), Time Series Classification from Scratch with Deep Neural
         Networks.
     """
-    _check(input_shape, "filters", filters, num_classes, dropout)
+    _check(input_shape, "filters", filters, num_classes, dropout, activation)
     check_int("kernel_size", kernel_size)
     if input_shape[0] is not None and input_shape[0] < 2 ** len(filters):
         raise ValueError(
@@ -160,7 +160,7 @@ def cnn_1d(
 def _recurrent(
     layer, kind, shape, units, num_classes, dropout, activation, bidirectional, mask_value, name
 ):
-    _check(shape, "units", units, num_classes, dropout)
+    _check(shape, "units", units, num_classes, dropout, activation)
     check_bool("bidirectional", bidirectional)
     inputs = x = keras.Input(shape, name="input")
     if mask_value is not None:
@@ -175,14 +175,15 @@ def _recurrent(
     return keras.Model(inputs, x, name=name)
 
 
-def _check(input_shape, label, widths, num_classes, dropout):
+def _check(input_shape, label, widths, num_classes, dropout, activation):
     is_shape = isinstance(input_shape, (tuple, list)) and len(input_shape) == 2
     if not is_shape or input_shape[1] is None:
         raise ValueError(
             "input_shape: expected (time, features), of which time may be None. "
             f"Received: {input_shape!r}"
         )
-    check_network([size for size in input_shape if size is not None], num_classes, dropout)
+    sizes = [size for size in input_shape if size is not None]
+    check_network(sizes, num_classes, dropout, activation)
     check_widths(label, widths)
     if not widths:
         raise ValueError(f"{label}: expected one or more ints >= 1. Received: {widths!r}")

@@ -113,7 +113,7 @@ def text_encoder(
         check_int("length", length)
     check_int("embedding_units", embedding_units)
     check_widths("hidden_units", hidden_units)
-    check_network((), num_classes, dropout)
+    check_network((), num_classes, dropout, activation)
     inputs = keras.Input((length,), dtype="int32", name="input")
     embedding = layers.Embedding(vocabulary_size, embedding_units, mask_zero=True, name="embedding")
     x = MaskedAverage(name="pooled")(embedding(inputs))

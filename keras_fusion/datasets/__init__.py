@@ -22,6 +22,7 @@ from keras_fusion.datasets import (
 )
 from keras_fusion.datasets.batches import BalancedBatches, as_dataset, as_pydataset
 from keras_fusion.datasets.catalogue import DatasetInfo, info, load_data
+from keras_fusion.datasets.downloads import download
 from keras_fusion.datasets.drop_modalities import drop_modalities
 from keras_fusion.datasets.pca_modalities import pca_modalities
 
@@ -38,6 +39,7 @@ __all__ = [
     "avletters",
     "bu_3dfe",
     "cuave",
+    "download",
     "drop_modalities",
     "grid_digits",
     "info",

@@ -63,21 +63,19 @@ def write(place, key, build, facts=()):
 
     Whatever `build` raises is raised, and nothing is left.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    for left in place.parent.glob(f"{place.name}.partial-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _STALE:
-                shutil.rmtree(left)
-    partial = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=f"{place.name}.partial-"))
     writers = {}
+    with partial_folder(place) as partial:
 
-    def create(name, shape, dtype):
-        writers[f"{name}.npy"] = Writer(partial / f"{name}.npy", shape, dtype)
-        return writers[f"{name}.npy"]
+        def create(name, shape, dtype):
+            writers[f"{name}.npy"] = Writer(partial / f"{name}.npy", shape, dtype)
+            return writers[f"{name}.npy"]
 
-    try:
-        build(create)
-        files = {name: writer.close() for name, writer in sorted(writers.items())}
+        try:
+            build(create)
+            files = {name: writer.close() for name, writer in sorted(writers.items())}
+        finally:
+            for writer in writers.values():
+                writer.file.close()
         # One hash for all, which changes with any of them.
         total = hashlib.sha256(_json({k: f["sha256"] for k, f in files.items()}).encode())
         manifest = {"sha256": total.hexdigest(), **dict(facts), "key": key, "files": files}
@@ -88,9 +86,23 @@ def write(place, key, build, facts=()):
             os.fsync(file.fileno())
         partial.chmod(0o755)  # mkdtemp lets nobody else read
         _rename(partial, place, key)
+
+
+@contextlib.contextmanager
+def partial_folder(place):
+    """A folder beside `place` to work in, gone at the end unless it was renamed.
+
+    What a killed process left there a day ago or earlier is taken away too.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for left in place.parent.glob(f"{place.name}.partial-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE:
+                shutil.rmtree(left)
+    partial = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=f"{place.name}.partial-"))
+    try:
+        yield partial
     finally:
-        for writer in writers.values():
-            writer.file.close()
         shutil.rmtree(partial, ignore_errors=True)
 
 

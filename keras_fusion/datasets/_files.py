@@ -24,17 +24,17 @@ def data_folder(data_dir=None):
         FileNotFoundError: If the folder does not exist.
         TypeError: If `data_dir` is not a path.
     """
-    name = "`data_dir`"
+    name = "data_dir"
     if data_dir is None:
-        name, data_dir = f"The environment variable {DATA_VARIABLE}", os.environ.get(DATA_VARIABLE)
+        name, data_dir = f"environment variable {DATA_VARIABLE}", os.environ.get(DATA_VARIABLE)
         if not data_dir:
             return None
     try:
         folder = pathlib.Path(data_dir).expanduser()
     except TypeError:
-        raise TypeError(f"{name} must be the path of a folder. Received: {data_dir!r}") from None
+        raise TypeError(f"{name}: expected the path of a folder. Received: {data_dir!r}") from None
     if not folder.is_dir():
-        raise FileNotFoundError(f"{name} must be an existing folder. Received: {data_dir!r}")
+        raise FileNotFoundError(f"{name}: expected an existing folder. Received: {data_dir!r}")
     return folder
 
 

@@ -29,7 +29,7 @@ def find(name, data_dir, inner, files):
     if around is None:
         raise FileNotFoundError(
             f"{name}: expected data_dir= or the environment variable {_files.DATA_VARIABLE} to "
-            f"name the folder of {', '.join(map(str, files))}. Received: neither"
+            f"name the folder of {', '.join(map(str, files)) or 'its files'}. Received: neither"
         )
     folder = around / inner if (around / inner).is_dir() else around
     missing = [str(file) for file in files if not (folder / file).exists()]

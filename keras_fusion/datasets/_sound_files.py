@@ -17,6 +17,26 @@ _EMPTY = (
 _BY_TENSORFLOW_IO = {("WAV", "PCM_16"): "wav", ("OGG", "VORBIS"): "vorbis"}
 
 
+def mono(path, sample_rate):
+    """A sound file as a float32 signal `(samples,)` at a rate; raises what `decode` raises."""
+    signal, rate = decode(path)
+    signal = signal[:, 0] if signal.shape[1] == 1 else signal.mean(axis=1, dtype="float32")
+    return resampled(signal, rate, sample_rate)
+
+
+def resampled(signal, rate, new_rate):
+    """See `audio.resample`; the arguments are checked there."""
+    if rate == new_rate:
+        return signal
+    try:
+        from scipy.signal import resample_poly
+    except ImportError as error:
+        raise ImportError("Resampling needs SciPy: pip install keras_fusion[audio]") from error
+    common = np.gcd(int(rate), int(new_rate))
+    values = resample_poly(signal, int(new_rate) // common, int(rate) // common)
+    return values.astype("float32", copy=False)
+
+
 def decode(path):
     """Reads a sound file of any format that libsndfile knows.
 
@@ -31,11 +51,12 @@ def decode(path):
     path = pathlib.Path(path)
     with _reading.complete(path, "sound"):
         contents = path.read_bytes()
-        signal, rate = _plain_wav(check_whole(contents)) or _by_soundfile(contents)
+        plain = _plain_wav(check_whole(contents))
+        signal, rate = plain or _by_soundfile(contents)
         _check_rate(rate)
     if not len(signal):
         raise ValueError(_EMPTY.format(path))
-    if not np.isfinite(signal).all():
+    if plain is None and not np.isfinite(signal).all():  # integers are finite
         raise ValueError(
             f"{path}: expected finite samples. Received: NaN or infinity. Write the file again"
         )

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from keras_fusion.datasets import _sound_files, _spectrograms, audio
+from keras_fusion.datasets import _sound_files, _spectrograms
 
 _HALF_FILTER = 32.0  # in samples of the lower rate; seen at its output (version 0.37)
 
@@ -53,7 +53,7 @@ def _decoded(tf, tfio, path, rate, kind, new_rate):
 
     def by_soundfile():
         def read(path):
-            return audio.read(path.decode(), new_rate)
+            return _sound_files.mono(path.decode(), new_rate)
 
         signal = tf.numpy_function(read, [path], tf.float32, stateful=False)
         signal.set_shape([None])

@@ -7,6 +7,7 @@ import numbers
 
 import numpy as np
 
+_BLOCK = 8  # signals at a time: what lies between them and their pictures stays in the cache
 AMIN = 1e-10  # smallest magnitude that a logarithm is taken of
 
 
@@ -106,18 +107,26 @@ class Settings:
             raise ImportError("Spectrograms need SciPy: pip install keras_fusion[audio]") from error
         frames = self.frames or math.ceil(signals.shape[1] / self.hop)
         signals = signals[:, : frames * self.hop]
+        mel_matrix = self.mel_matrix if self.frequencies == "mel" else None
         needed = (frames - 1) * self.hop + max(self.window, self.hop)
-        signals = np.pad(signals, ((0, 0), (0, needed - signals.shape[1])))
-        pieces = np.lib.stride_tricks.sliding_window_view(signals, self.window, axis=1)
-        pieces = pieces[:, : (frames - 1) * self.hop + 1 : self.hop] * _hann(self.window)
-        magnitudes = np.abs(rfft(pieces, self.points, axis=-1))
-        if self.frequencies == "mel":
-            magnitudes = magnitudes @ self.mel_matrix
-        else:
-            magnitudes = magnitudes[..., : self.bins]
-        return self._pictures(np.ascontiguousarray(magnitudes.swapaxes(1, 2)))
+        padded = np.zeros((_BLOCK, needed), "float32")
+        pieces = np.lib.stride_tricks.sliding_window_view(padded, self.window, axis=1)
+        pieces = pieces[:, : (frames - 1) * self.hop + 1 : self.hop]
+        pictures = np.empty((len(signals), self.bins, frames), "float32")
+        for first in range(0, len(signals), _BLOCK):
+            block = signals[first : first + _BLOCK]
+            padded[: len(block), : signals.shape[1]] = block
+            spectrum = rfft(pieces[: len(block)] * _hann(self.window), self.points, axis=-1)
+            if mel_matrix is None:
+                magnitudes = np.abs(spectrum[..., : self.bins])
+            else:
+                magnitudes = np.abs(spectrum) @ mel_matrix
+            block = pictures[first : first + _BLOCK]
+            block[...] = magnitudes.swapaxes(1, 2)
+            self._to_pictures(block)
+        return pictures
 
-    def _pictures(self, values):
+    def _to_pictures(self, values):
         """Magnitudes to values in [0, 1], in place."""
         if self.normalize == "clip":
             reference = np.maximum(values.max(axis=(1, 2), keepdims=True), AMIN)
@@ -133,7 +142,7 @@ class Settings:
             values[silent] = 0
         else:
             values /= reference
-        return np.clip(values, 0, 1, out=values)
+        np.clip(values, 0, 1, out=values)
 
 
 @functools.cache

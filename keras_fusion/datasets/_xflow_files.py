@@ -31,6 +31,8 @@ class Kind:
         read: Callable, the paths of both files to images `(frames, height, width)` and
             coefficients `(steps, 26)`.
         together: Whether one window, from the number of steps of the sound, serves both.
+        holdout: Callable, name of a file and its person to whether it is in the test part of the
+            data set's one fixed split, or None where there is no such split.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Kind:
     num_classes: int
     read: object
     together: bool = False
+    holdout: object = None
 
 
 def averaged(values, frames, window=None):
@@ -65,21 +68,16 @@ def load(kind, data_dir, form, fold, validation):
         raise ValueError(f"form: expected 'averaged' or 'sequences'. Received: {form!r}")
     if not isinstance(validation, bool):
         raise TypeError(f"validation: expected True or False. Received: {validation!r}")
-    count = len(kind.folds)
-    if not isinstance(fold, int) or isinstance(fold, bool) or not 0 <= fold < count:
-        raise ValueError(f"fold: expected an int from 0 to {count - 1}. Received: {fold!r}")
+    _check_fold(kind, fold, validation)
     examples = pairs(kind, data_dir)
-    others = {"test": kind.folds[fold]}
-    if validation:
-        others["validation"] = kind.folds[(fold + 1) % count]
-    part_of = {person: part for part, people in others.items() for person in people}
+    others, part_of = _parts(kind, fold, validation)
     data = {}
     for part in ("train", "validation", "test") if validation else ("train", "test"):
-        chosen = [e for e in examples if part_of.get(e[3], "train") == part]
+        chosen = [e for e in examples if part_of(e) == part]
         if not chosen:
             raise ValueError(
                 f"{kind.name}: expected recordings of {others.get(part, 'people')} for the part "
-                f"{part!r} of fold {fold}. Received: none"
+                f"{part!r} of fold {fold!r}. Received: none"
             )
         labels = np.array([label for _, _, label, _ in chosen], "int32")
         _reading.check_labels(
@@ -87,6 +85,30 @@ def load(kind, data_dir, form, fold, validation):
         )
         data[part] = _arrays(kind, chosen, form), labels
     return data
+
+
+def _check_fold(kind, fold, validation):
+    last = len(kind.folds) - 1
+    if fold == "holdout" and kind.holdout is not None:
+        if validation:
+            raise ValueError(
+                "validation: expected False with fold='holdout', which has no such part. "
+                "Received: True"
+            )
+    elif not isinstance(fold, int) or isinstance(fold, bool) or not 0 <= fold <= last:
+        other = "" if kind.holdout is None else " or 'holdout'"
+        raise ValueError(f"fold: expected an int from 0 to {last}{other}. Received: {fold!r}")
+
+
+def _parts(kind, fold, validation):
+    """The people of the parts other than training, and which part an example is in."""
+    if fold == "holdout":
+        return {}, lambda e: "test" if kind.holdout(e[0].name, e[3]) else "train"
+    others = {"test": kind.folds[fold]}
+    if validation:
+        others["validation"] = kind.folds[(fold + 1) % len(kind.folds)]
+    part_of = {person: part for part, people in others.items() for person in people}
+    return others, lambda e: part_of.get(e[3], "train")
 
 
 def pairs(kind, data_dir):

@@ -10,7 +10,7 @@ import os
 
 import numpy as np
 
-from keras_fusion.datasets import _sound_files, _spectrograms
+from keras_fusion.datasets import _sound_files, _sound_tensors, _spectrograms
 
 
 def read(path, sample_rate=8000):
@@ -43,8 +43,7 @@ def read(path, sample_rate=8000):
     ```
     """
     _check_count("sample_rate", sample_rate, 1)
-    signal, rate = _sound_files.decode(path)
-    return resample(signal.mean(axis=1, dtype="float32"), rate, sample_rate)
+    return _sound_files.mono(path, sample_rate)
 
 
 def resample(signal, rate, new_rate):
@@ -71,13 +70,7 @@ def resample(signal, rate, new_rate):
     _check_count("rate", rate, 1)
     _check_count("new_rate", new_rate, 1)
     signal = _checked_signal("signal", signal)
-    if rate == new_rate:
-        return signal
-    from scipy.signal import resample_poly
-
-    common = np.gcd(int(rate), int(new_rate))
-    resampled = resample_poly(signal, int(new_rate) // common, int(rate) // common)
-    return resampled.astype("float32", copy=False)
+    return _sound_files.resampled(signal, rate, new_rate)
 
 
 def trim(signal, decibels=40):
@@ -107,8 +100,8 @@ def trim(signal, decibels=40):
     if decibels <= 0:
         raise ValueError(f"decibels: expected a float > 0 or None. Received: {decibels}")
     loudness = np.abs(signal)
-    loud = np.flatnonzero(loudness >= loudness.max() * np.float32(10 ** (-decibels / 20)))
-    return signal[loud[0] : loud[-1] + 1]
+    loud = loudness >= loudness.max() * np.float32(10 ** (-decibels / 20))
+    return signal[loud.argmax() : len(loud) - loud[::-1].argmax()]
 
 
 def centered(signal, length):
@@ -136,7 +129,9 @@ def centered(signal, length):
         first = (len(signal) - length) // 2
         return signal[first : first + length].copy()
     before = (length - len(signal)) // 2
-    return np.pad(signal, (before, length - len(signal) - before))
+    placed = np.zeros(length, "float32")  # np.pad takes four times as long
+    placed[before : before + len(signal)] = signal
+    return placed
 
 
 def mix(signal, noise, noise_db):
@@ -173,9 +168,11 @@ def mix(signal, noise, noise_db):
     if len(signal) > len(noise):
         signal = centered(signal, len(noise))
     powers = [np.vdot(v, v) / len(v) for v in (signal.astype("float64"), noise.astype("float64"))]
-    mixed = centered(signal, len(noise))
-    if min(powers) > 0:
-        mixed += noise * np.float32(np.sqrt(powers[0] / powers[1] / 10 ** (noise_db / 10)))
+    if min(powers) == 0:
+        return centered(signal, len(noise))
+    mixed = noise * np.float32(np.sqrt(powers[0] / powers[1] / 10 ** (noise_db / 10)))
+    before = (len(noise) - len(signal)) // 2
+    mixed[before : before + len(signal)] += signal
     return mixed
 
 
@@ -308,10 +305,11 @@ def spectrogram_dataset(paths, frames=112, trim_db=40, decoder="auto", **kwargs)
         print(picture.shape)  # (112, 112)
     ```
     """
-    from keras_fusion.datasets import _sound_tensors
-
     if isinstance(paths, (str, os.PathLike)):
         raise ValueError(f"paths: expected a list of paths. Received: {paths!r}")
+    paths = list(paths)
+    if not paths:
+        raise ValueError("paths: expected one or more. Received: []")
     settings = _spectrograms.Settings(frames=frames, **kwargs)
     _check_count("frames", frames, 1)
     if trim_db is not None:
@@ -321,7 +319,7 @@ def spectrogram_dataset(paths, frames=112, trim_db=40, decoder="auto", **kwargs)
             "decoder: expected 'auto', 'tensorflow_io' or 'soundfile'. "
             f"Received: decoder={decoder!r}"
         )
-    return _sound_tensors.dataset(list(paths), settings, trim_db, decoder)
+    return _sound_tensors.dataset(paths, settings, trim_db, decoder)
 
 
 def _checked_signal(name, signal):

@@ -45,7 +45,9 @@ def load_data(data_dir=None, form="averaged", fold=0, validation=True):
         form: `"averaged"` (default), for `xflow_cnn_mlp`: overlapping windows of each recording
             are averaged to 11 frames. `"sequences"`, for `xflow_cnn_mlp_lstm`: all frames, with
             zeros after the last one up to 39 steps.
-        fold: Integer from 0 to 9, the person of the test part, see `PEOPLE`.
+        fold: Integer from 0 to 9, the person of the test part, see `PEOPLE`; or `"holdout"`, the
+            fixed split of Ngiam et al. (2011): the third time that each person says each letter
+            is the test part. It has no validation part.
         validation: Whether the person after the one of the test part is kept for validation
             (True, default). This is our choice: the paper trains on all nine others, as with
             False, where the key `"validation"` is absent.
@@ -176,6 +178,11 @@ def _label_of(name):
     return label if 0 <= label < 26 else None
 
 
+def _is_third(name, person):
+    """As XFlow finds the repetition: the first of the three numbers that is in the name."""
+    return next((number for number in "123" if number in name), None) == "3"
+
+
 _KIND = _xflow_files.Kind(
     name="avletters",
     inner="avletters",
@@ -189,4 +196,5 @@ _KIND = _xflow_files.Kind(
     num_classes=26,
     read=_read,
     together=True,
+    holdout=_is_third,
 )

@@ -18,8 +18,9 @@ def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, pr
         batch_size: Integer >= 1.
         shuffle: Whether each epoch has an order of its own. Defaults to True; use False to
             evaluate and predict.
-        seed: Integer >= 0: the order of an epoch is a function of the seed and of how often the
-            tf.data was iterated before. Defaults to 0.
+        seed: Integer >= 0: the order of an epoch is a function of the seed and of the epoch.
+            Defaults to 0. `fit` of a `FusionModel` says which epoch it is; elsewhere it is how
+            often the tf.data was iterated before, or what its method `set_epoch(epoch)` was told.
         drop_remainder: Whether a smaller last batch is left out. Defaults to False.
         present: Whether `x["present"]` is added where it is not there: 1, or 0 for samples whose
             floats in a modality are all NaN; columns are in the order of the sorted names, as
@@ -53,9 +54,14 @@ def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, pr
         ) from error
     # `fit` ends an epoch of a PyDataset before its first one; so both begin with epoch 1.
     epochs = itertools.count(1)
+    told = []
+
+    def set_epoch(epoch):
+        told[:] = [epoch + 1]
 
     def rows_of_an_epoch():
-        epoch = next(epochs)
+        # Not counted once it is told: `fit` makes iterators that it does not use up.
+        epoch = told[0] if told else next(epochs)
         for i in range(order.batches):
             yield order.rows(epoch, i)
 
@@ -77,7 +83,9 @@ def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, pr
     )
     dataset = dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(order.batches))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    dataset.set_epoch, dataset.identity = set_epoch, order.identity
+    return dataset
 
 
 def as_pydataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, present=False):
@@ -86,8 +94,9 @@ def as_pydataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, 
     Use it to feed `fit`, `evaluate` and `predict` with data that are large or stay on disk: arrays
     given to `fit` directly are cast to float32 and copied as a whole.
 
-    `fit` draws batches in a random order of its own unless it is called with `shuffle=False`; which
-    samples make up a batch is a function of `seed` and epoch in any case.
+    `fit` of a `FusionModel` keeps the order of the batches, and starts with that of the epoch at
+    which it starts. `fit` of another Keras model draws batches in a random order of its own unless
+    it is called with `shuffle=False`, and starts with the first order.
 
     Args:
         split: Pair `(x, y)` as returned by `load_data`, `x` a dict of arrays keyed by modality.
@@ -95,7 +104,8 @@ def as_pydataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, 
         shuffle: Whether each epoch has an order of its own. Defaults to True; use False to
             evaluate and predict.
         seed: Integer >= 0: the order of an epoch is a function of the seed and of how often
-            `on_epoch_end` was called before, which `fit` does. Defaults to 0.
+            `on_epoch_end` was called before, which `fit` does, or of the epoch that the method
+            `set_epoch(epoch)` was told. Defaults to 0.
         drop_remainder: Whether a smaller last batch is left out. Defaults to False.
         present: Whether `x["present"]` is added where it is not there; see `as_dataset`. Defaults
             to False.
@@ -135,6 +145,10 @@ class _Epochs(PyDataset):
         """Goes on to the batches of the next epoch."""
         self._epoch += 1
 
+    def set_epoch(self, epoch):
+        """Goes to the batches that `fit` draws in an epoch, from 0."""
+        self._epoch = epoch + 1  # `fit` ends an epoch before its first one
+
 
 class BalancedBatches(_Epochs):
     """Batches with equally many samples of each class.
@@ -150,7 +164,8 @@ class BalancedBatches(_Epochs):
         split: Pair `(x, y)` as returned by `load_data`, `y` integers `(samples,)`.
         per_class: Integer >= 1, samples of each class in a batch. Defaults to 2.
         seed: Integer >= 0: the batches of an epoch are a function of the seed and of how often
-            `on_epoch_end` was called before, which `fit` does. Defaults to 0.
+            `on_epoch_end` was called before, which `fit` does, or of the epoch that the method
+            `set_epoch(epoch)` was told. Defaults to 0.
 
     Raises:
         TypeError: If `split` is no such pair.
@@ -181,6 +196,7 @@ class BalancedBatches(_Epochs):
         self._rows_of_class = [np.flatnonzero(y == label) for label in np.unique(y)]
         self._length = -(-len(y) // (per_class * len(self._rows_of_class)))
         self._orders = {}
+        self.identity = {"samples": len(y), "per_class": per_class, "seed": seed}
 
     def __len__(self):
         """How many batches an epoch has."""
@@ -211,6 +227,7 @@ class _Batches(_Epochs):
     def __init__(self, order):
         super().__init__()
         self._order = order
+        self.identity = order.identity
 
     def __len__(self):
         return self._order.batches
@@ -231,6 +248,7 @@ class _Order:
         batches: How many batches an epoch has.
         batch_size: Rows of a batch.
         even: Whether all batches have equally many rows.
+        identity: Dict of plain values: what the orders of all epochs are a function of.
     """
 
     def __init__(self, split, batch_size, shuffle, seed, drop_remainder, present):
@@ -254,6 +272,13 @@ class _Order:
             )
         self._shuffle, self._seed = shuffle, seed
         self._orders = {}
+        self.identity = {
+            "samples": len(y),
+            "batch_size": batch_size,
+            "shuffle": shuffle,
+            "seed": seed,
+            "drop_remainder": drop_remainder,
+        }
 
     def rows(self, epoch, index):
         """Row numbers of one batch."""

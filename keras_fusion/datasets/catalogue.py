@@ -93,7 +93,8 @@ def load_data(name, **kwargs):
     x, y = data["train"]
     ```
     """
-    info(name)
+    if name not in _DATASETS:
+        info(str(name))
     return importlib.import_module(f"keras_fusion.datasets.{name}").load_data(**kwargs)
 
 
@@ -152,7 +153,8 @@ _DATASETS = {
             citation=_CENTRALNET,
             files="mnist.npz; fsdd/recordings/*.wav; ESC-50/audio/*.wav and ESC-50/meta/esc50.csv, "
             "or esc10/NNN - Class/*.ogg",
-            download="mnist.npz as keras.datasets.mnist keeps it; "
+            download='keras_fusion.datasets.download("av_mnist") gets it with ESC-10 as noise. By '
+            "hand: mnist.npz as keras.datasets.mnist keeps it; "
             "https://github.com/Jakobovski/free-spoken-digit-dataset (release 1.0.10), as fsdd; "
             "https://github.com/karolpiczak/ESC-50, as ESC-50",
         ),
@@ -242,7 +244,8 @@ _DATASETS = {
             "recognition by combined classifiers, Kybernetika 34, 1998",
             files="mfeat/mfeat-fac, mfeat-fou, mfeat-kar, mfeat-mor, mfeat-pix, mfeat-zer; or "
             "mfeat/mfeat.npz",
-            download="the six files from the address above",
+            download='keras_fusion.datasets.download("mfeat"), or the six files from the address '
+            "above",
         ),
         DatasetInfo(
             name="mm_digits",

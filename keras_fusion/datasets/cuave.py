@@ -32,6 +32,8 @@ def load_data(data_dir=None, form="averaged", fold=0, validation=True):
             shorter modality has, to which the longer one is averaged, with zeros after the last
             one up to 44 steps. Sequences of all recordings take 3.4 GB.
         fold: Integer from 0 to 8; the test part are the people `PEOPLE[4 * fold : 4 * fold + 4]`.
+            Or `"holdout"`, the fixed split of Ngiam et al. (2011): people of odd numbers are the
+            test part, those of even numbers the training part. It has no validation part.
         validation: Whether the people of the fold after that are kept for validation (True,
             default). This is our choice: the paper trains on all others, as with False, where the
             key `"validation"` is absent.
@@ -81,4 +83,5 @@ _KIND = _xflow_files.Kind(
     label_of=_label_of,
     num_classes=10,
     read=_xflow_files.read_raw_pair,
+    holdout=lambda name, person: int(person[1:]) % 2 == 1,
 )

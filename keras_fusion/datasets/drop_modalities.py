@@ -57,6 +57,10 @@ def drop_modalities(x, rate=None, pattern=None, fill=None, seed=0):
             raise ValueError(
                 f"present: expected {samples} rows, one per sample. Received: {len(before)}"
             )
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed: expected an int >= 0. Received: {seed!r}")
+    if fill is not None and (isinstance(fill, bool) or not isinstance(fill, (int, float))):
+        raise ValueError(f"fill: expected a number or None. Received: {fill!r}")
     if (rate is None) == (pattern is None):
         raise ValueError(
             f"expected rate= or pattern=, one of them. Received: rate={rate!r}, pattern={pattern!r}"

@@ -12,6 +12,7 @@ clips x 3840 samples, the same 0.48 s at 8 kHz), `y` (the digit) and `split` ("t
 "test").
 """
 
+import keras
 import numpy as np
 
 from keras_fusion.datasets import _files
@@ -24,7 +25,7 @@ _KINDS = {"lips": ("uint8",), "audio": ("int16",), "y": ("int", "uint"), "split"
 _PARTS = {"train": "train", "validation": "val", "test": "test"}
 
 
-def load_data(data_dir=None, noise_db=None, seed=0):
+def load_data(data_dir=None, noise_db=None, seed=0, spectrogram=False):
     """Loads 999 spoken digits as two modalities, `"lips"` and `"audio"`.
 
     Use it for a real pair of modalities of different dimension. The clean sound alone says nearly
@@ -37,15 +38,21 @@ def load_data(data_dir=None, noise_db=None, seed=0):
         noise_db: Float, the ratio of signal to white noise in dB, of every clip by itself; the
             smaller, the noisier. None (default) adds no noise.
         seed: Integer, seed of the noise. Defaults to 0.
+        spectrogram: Whether the sound is a log-mel spectrogram instead of samples, computed by
+            `keras.layers.MelSpectrogram`: 24 bands up to 4 kHz, a window of 32 ms every 20 ms.
+            Every value is standardized by mean and deviation of the training part at its place.
+            Step `2 k + 1` lies in the middle of frame `k` of the lips. Defaults to False.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}` of 699, 100 and 200 clips,
         the file's own split, stratified by digit. `x["lips"]` is a float32 array
         `(clips, 12, 32, 48, 1)` in [0, 1], `x["audio"]` one of `(clips, 3840)`, in [-1, 1] where
-        there is no noise. `y` is an int32 array `(clips,)` from 0 to 9.
+        there is no noise, or with `spectrogram=True` one of `(clips, 24, 25)`. `y` is an int32
+        array `(clips,)` from 0 to 9.
 
     Raises:
         FileNotFoundError: If the folder or the file is not there, or no folder is named.
+        TypeError: If `spectrogram` is not a bool.
         ValueError: If the file is truncated, lacks an array, or holds arrays of another shape,
             type or range; or if `noise_db` is not a finite number.
 
@@ -67,16 +74,19 @@ def load_data(data_dir=None, noise_db=None, seed=0):
         isinstance(noise_db, (int, float)) and np.isfinite(noise_db) and noise_db is not True
     ):
         raise ValueError(f"noise_db: expected a finite float or None. Received: {noise_db!r}")
+    if not isinstance(spectrogram, bool):
+        raise TypeError(f"spectrogram: expected True or False. Received: {spectrogram!r}")
     lips, audio, y, split = _read(data_dir)
     audio = audio.astype("float32") / 32768
     if noise_db is not None:
         audio = _with_noise(audio, noise_db, seed)
     lips = lips[..., None].astype("float32") / 255
     y = y.astype("int32")
-    return {
+    data = {
         part: ({"lips": lips[split == key], "audio": audio[split == key]}, y[split == key])
         for part, key in _PARTS.items()
     }
+    return _with_spectrograms(data) if spectrogram else data
 
 
 def _read(data_dir):
@@ -109,3 +119,18 @@ def _with_noise(audio, noise_db, seed):
     noise = np.random.default_rng(seed).standard_normal(audio.shape, dtype="float32")
     power = np.mean(audio**2, axis=1, keepdims=True) / 10 ** (noise_db / 10)
     return audio + np.sqrt(power) * noise
+
+
+def _with_spectrograms(data):
+    layer = keras.layers.MelSpectrogram(
+        fft_length=256,
+        sequence_stride=160,
+        num_mel_bins=24,
+        sampling_rate=SAMPLE_RATE,
+        max_freq=SAMPLE_RATE / 2,
+    )
+    sound = {part: keras.ops.convert_to_numpy(layer(x["audio"])) for part, (x, _) in data.items()}
+    mean, deviation = sound["train"].mean(axis=0), sound["train"].std(axis=0)
+    return {
+        part: ({**x, "audio": (sound[part] - mean) / deviation}, y) for part, (x, y) in data.items()
+    }

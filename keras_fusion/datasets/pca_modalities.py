@@ -60,7 +60,7 @@ class PCAModalities:
             TypeError: If `images` are neither integers nor floats.
         """
         if name not in self.vectors:
-            raise ValueError(f"`name` must be one of {MODALITIES}. Received: name={name!r}")
+            raise ValueError(f"name: expected one of {MODALITIES}. Received: {name!r}")
         images = _check_images(images, self.image_shape)
         kept = self.components[self.vectors[name]]
         projection = kept.T @ kept  # a vector's sign cancels here
@@ -163,20 +163,18 @@ def pca_modalities(images, energy=0.5, share_ratio=0.5, seed=0, selection="rando
     """
     energy = _check_number("energy", energy)
     if not 0 < energy <= 1:
-        raise ValueError(f"`energy` must be in (0, 1]. Received: energy={energy}")
+        raise ValueError(f"energy: expected a float in (0, 1]. Received: {energy}")
     share_ratio = _check_number("share_ratio", share_ratio)
     if not 0 <= share_ratio <= 1:
-        raise ValueError(f"`share_ratio` must be in [0, 1]. Received: share_ratio={share_ratio}")
+        raise ValueError(f"share_ratio: expected a float in [0, 1]. Received: {share_ratio}")
     if selection not in ("random", "leading"):
-        raise ValueError(
-            f"`selection` must be 'random' or 'leading'. Received: selection={selection!r}"
-        )
+        raise ValueError(f"selection: expected 'random' or 'leading'. Received: {selection!r}")
     try:
         seed = operator.index(seed)
     except TypeError:
-        raise TypeError(f"`seed` must be an integer. Received: seed={seed!r}") from None
+        raise TypeError(f"seed: expected an integer. Received: {seed!r}") from None
     if not 0 <= seed < 2**32:
-        raise ValueError(f"`seed` must be from 0 to 2**32 - 1. Received: seed={seed}")
+        raise ValueError(f"seed: expected an integer from 0 to 2**32 - 1. Received: {seed}")
     images = _check_images(images)
     mean, components, spectrum = _principal_components(images)
     if selection == "random":
@@ -194,23 +192,23 @@ def pca_modalities(images, energy=0.5, share_ratio=0.5, seed=0, selection="rando
 
 def _check_number(name, value):
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"`{name}` must be a number. Received: {name}={value!r}")
+        raise TypeError(f"{name}: expected a number. Received: {value!r}")
     return float(value)
 
 
 def _check_images(images, image_shape=None):
     images = np.asarray(images)
     if images.dtype.kind not in "iuf":
-        raise TypeError(f"`images` must be integers or floats. Received: dtype={images.dtype}")
+        raise TypeError(f"images: expected integers or floats. Received: dtype {images.dtype}")
     if image_shape is not None and images.shape[1:] != image_shape:
         raise ValueError(
-            "`images` must have the shape of the images the views were fitted on, "
-            f"(images, {', '.join(map(str, image_shape))}). Received: shape={images.shape}"
+            "images: expected the shape of the images the views were fitted on, "
+            f"(images, {', '.join(map(str, image_shape))}). Received shape: {images.shape}"
         )
     if images.ndim not in (3, 4) or 0 in images.shape[1:]:
         raise ValueError(
-            "`images` must have the shape (images, height, width) or "
-            f"(images, height, width, channels). Received: shape={images.shape}"
+            "images: expected the shape (images, height, width) or "
+            f"(images, height, width, channels). Received shape: {images.shape}"
         )
     return images
 
@@ -223,21 +221,21 @@ def _chunks(images):
         if images.dtype.kind in "iu":
             if rows.min(initial=0) < 0 or rows.max(initial=0) > 255:
                 raise ValueError(
-                    "Integer `images` must be from 0 to 255. "
+                    "images: expected integers from 0 to 255. "
                     f"Received: {rows.min():.0f} to {rows.max():.0f}"
                 )
             rows /= 255
         elif not np.isfinite(rows).all():
-            raise ValueError("`images` must be finite. Received: NaN or infinity")
+            raise ValueError("images: expected finite numbers. Received: NaN or infinity")
         yield start, rows
 
 
 def _principal_components(images):
     """Mean, singular vectors (rows) and energies of the centred images, largest first."""
     if len(images) < 2:
-        raise ValueError(f"`images` must hold at least two images. Received: {len(images)}")
+        raise ValueError(f"images: expected at least two images. Received: {len(images)}")
     if (images == images[0]).all():
-        raise ValueError("`images` must differ from each other. Received: images all alike")
+        raise ValueError("images: expected some that differ. Received: images all alike")
     mean = sum(rows.sum(axis=0) for _, rows in _chunks(images)) / len(images)
     scatter = np.zeros((mean.size, mean.size))
     for _, rows in _chunks(images):

@@ -177,7 +177,9 @@ def parse(path, text):
     header = lines[0] if lines else []
     missing = [name for name in _HEADER if name not in header]
     if missing:
-        raise ValueError(f"{path}: expected the columns {list(_HEADER)}. Missing: {missing}")
+        raise ValueError(
+            f"{path}: expected the columns {list(_HEADER)}. Received: a file without {missing}"
+        )
     place = {name: header.index(name) for name in _HEADER}
     kept, seen = [], set()
     for number, line in enumerate(lines[1:], start=2):

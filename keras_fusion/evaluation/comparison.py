@@ -5,10 +5,12 @@ import os
 import time
 
 import keras
-import numpy as np
 
-from keras_fusion.evaluation.results import append_results, environment, read_results
+from keras_fusion._arguments import check_bool, check_keywords
+from keras_fusion.evaluation.results import append_results, check_path, environment, read_results
 from keras_fusion.evaluation.statistics import (
+    as_floats,
+    check_level,
     holm,
     mean_interval,
     paired_t_test,
@@ -17,6 +19,7 @@ from keras_fusion.evaluation.statistics import (
     z_test,
 )
 from keras_fusion.training import fit_replicas
+from keras_fusion.training.replicas import check_seeds
 
 
 class Comparison:
@@ -54,9 +57,13 @@ class Comparison:
     def __init__(
         self, scores, metric="accuracy", reference=None, level=0.99, paired=False, environment=None
     ):
+        if not isinstance(scores, dict):
+            raise TypeError(f"scores: expected a dict keyed by method. Received: {scores!r}")
         if not scores:
             raise ValueError("scores: expected one method or more. Received: none")
-        self.scores = {name: np.asarray(values, "float64") for name, values in scores.items()}
+        check_level(level)
+        check_bool("paired", paired)
+        self.scores = {name: as_floats("scores", values) for name, values in scores.items()}
         reference = next(iter(scores)) if reference is None else reference
         if reference not in scores:
             raise ValueError(f"reference: expected one of {list(scores)}. Received: {reference!r}")
@@ -179,8 +186,11 @@ def compare(
     >>> {method: scores.shape for method, scores in found.scores.items()}
     {'late_mean': (2,), 'gmu': (2,)}
     """
-    if not isinstance(methods, dict) or not methods:
+    if not isinstance(methods, dict) or not methods or not all(map(callable, methods.values())):
         raise TypeError(f"methods: expected a dict of functions. Received: {methods!r}")
+    seeds = check_seeds(seeds)
+    check_level(level)
+    check_keywords("arguments of fit_replicas", fit_replicas, arguments)
     if not isinstance(data, dict) or not {"train", "test"} <= set(data):
         received = sorted(data) if isinstance(data, dict) else type(data).__name__
         raise ValueError(f'data: expected "train" and "test". Received: {received}')
@@ -193,6 +203,8 @@ def compare(
     }
     if "validation" in data:
         arguments = {"validation_data": data["validation"], **arguments}
+    if results is not None:
+        check_path(results, "results")
     surroundings = environment()
     earlier = read_results(results) if results is not None and os.path.exists(results) else []
     scores = {}

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from keras_fusion._arguments import check_int
+from keras_fusion._arguments import check_int, check_keywords, check_seed
+from keras_fusion.models.targets import first_input
 from keras_fusion.training import fit_replicas
 
 
@@ -35,6 +36,7 @@ def group_folds(groups, folds=5, seed=None):
     [[0, 1], [2], [3]]
     """
     check_int("folds", folds, minimum=2)
+    check_seed("seed", seed)
     groups = np.asarray(groups)
     if groups.ndim != 1 or len(np.unique(groups)) < folds:
         raise ValueError(
@@ -50,7 +52,6 @@ def group_folds(groups, folds=5, seed=None):
     if seed is None:
         splitter = GroupKFold(folds)
     else:
-        check_int("seed", seed, minimum=0)
         splitter = GroupKFold(folds, shuffle=True, random_state=seed)
     found = [(train, test) for train, test in splitter.split(groups, groups=groups)]
     for train, test in found:
@@ -74,6 +75,13 @@ def check_groups(groups, train, test):
     >>> kf.evaluation.check_groups(["ann", "bob", "bob"], train=[0], test=[1, 2])
     """
     groups = np.asarray(groups)
+    for label, rows in (("train", train), ("test", test)):
+        outside = [row for row in np.asarray(rows, int).tolist() if not 0 <= row < len(groups)]
+        if outside:
+            raise ValueError(
+                f"{label}: expected row numbers from 0 to {len(groups) - 1}. "
+                f"Received: {outside[:3]}"
+            )
     both = np.intersect1d(groups[np.asarray(train, int)], groups[np.asarray(test, int)])
     if len(both):
         raise ValueError(
@@ -117,6 +125,14 @@ def cross_validate(build, x, y, groups, folds=5, seeds=(0,), fold_seed=None, **a
     >>> scores["central_accuracy"].shape
     (2, 1)
     """
+    check_keywords("arguments of fit_replicas", fit_replicas, arguments)
+    samples = len(first_input(x))
+    if len(groups) != samples:
+        raise ValueError(
+            f"groups: expected one for each of {samples} samples. Received: {len(groups)}"
+        )
+    if not isinstance(folds, (int, list, tuple)):
+        raise TypeError(f"folds: expected an int, or a list of (train, test). Received: {folds!r}")
     found = group_folds(groups, folds, fold_seed) if isinstance(folds, int) else folds
     scores = {}
     for train, test in found:

@@ -3,7 +3,9 @@
 import keras
 import numpy as np
 
+from keras_fusion._arguments import check_int
 from keras_fusion.models import FusionModel
+from keras_fusion.models.targets import check_inputs
 
 
 class NoiseCurves(dict):
@@ -113,6 +115,13 @@ def noise_curves(model, x, y, snrs=(20, 10, 5, 0, -5, -10), modalities=None, bat
         raise ValueError(f'model: expected a compiled model. Received: "{model.name}"')
     if not isinstance(x, dict):
         raise TypeError(f"x: expected a dict of arrays. Received: {type(x).__name__}")
+    check_int("batch_size", batch_size)
+    check_inputs(x, model.input)
+    if isinstance(modalities, str):
+        raise TypeError(f"modalities: expected a list of names. Received: {modalities!r}")
+    for snr in snrs if isinstance(snrs, (list, tuple, range, np.ndarray)) else [None]:
+        if isinstance(snr, bool) or not isinstance(snr, (int, float, np.number)):
+            raise TypeError(f"snrs: expected a sequence of decibels, floats. Received: {snrs!r}")
     names = sorted(model.modalities) if modalities is None else list(modalities)
     unknown = [name for name in names if name not in model.modalities]
     if unknown:

@@ -1,6 +1,9 @@
 """A comparison as a page of Markdown."""
 
+import os
+
 from keras_fusion._whole_file import whole_file
+from keras_fusion.evaluation.comparison import Comparison
 
 
 def markdown_report(comparison, path=None, title="Comparison", published=None):
@@ -26,6 +29,10 @@ def markdown_report(comparison, path=None, title="Comparison", published=None):
     >>> print(text.splitlines()[0])
     # Comparison
     """
+    if not isinstance(comparison, Comparison):
+        raise TypeError(f"comparison: expected a Comparison. Received: {comparison!r}")
+    if path is not None and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        raise FileNotFoundError(f"path: expected a file in an existing folder. Received: {path!r}")
     published = published or {}
     unknown = [name for name in published if name not in comparison.scores]
     if unknown:

@@ -73,7 +73,12 @@ def append_results(path, rows):
     ...     kf.evaluation.read_results(path)
     [{'seed': 0, 'method': 'gmu'}, {'seed': 1, 'method': 'gmu'}]
     """
-    path = _check_path(path)
+    path = check_path(path)
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"path: expected a file in an existing folder. Received: {path!r}")
+    if not isinstance(rows, (list, tuple)) or not all(isinstance(row, dict) for row in rows):
+        raise TypeError(f"rows: expected a list of dicts. Received: {rows!r}")
     rows = [_plain(row) for row in rows]
     with _lock(path):
         everything = [*(read_results(path) if os.path.exists(path) else ()), *rows]
@@ -108,7 +113,9 @@ def read_results(path):
     ...     kf.evaluation.read_results(path)
     [{'seed': 0, 'scores': {'accuracy': 0.9}}]
     """
-    path = _check_path(path)
+    path = check_path(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"path: expected a file that exists. Received: {path!r}")
     with open(path, newline="", encoding="utf-8") as file:
         lines = list(csv.reader(file)) if path.endswith(".csv") else file.read().splitlines()
     if path.endswith(".csv"):
@@ -128,10 +135,13 @@ def read_results(path):
     return rows
 
 
-def _check_path(path):
+def check_path(path, label="path"):
+    """The path as a string; an error unless it ends as a file of results does."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{label}: expected a file .csv or .jsonl. Received: {path!r}")
     path = os.fspath(path)
     if not path.endswith((".csv", ".jsonl")):
-        raise ValueError(f"path: expected a file .csv or .jsonl. Received: {path!r}")
+        raise ValueError(f"{label}: expected a file .csv or .jsonl. Received: {path!r}")
     return path
 
 

@@ -28,6 +28,7 @@ def classification_scores(y_true, y_pred):
     >>> kf.evaluation.classification_scores(np.array([0, 0, 0, 1]), found)
     {'accuracy': 0.75, 'macro_accuracy': 0.5, 'errors': 1.0}
     """
+    _check(y_true, y_pred)
     errors = _score(NumberOfErrors(), y_true, y_pred)
     macro = _score(MacroAccuracy(), y_true, y_pred)
     return {"accuracy": 1 - errors / len(y_true), "macro_accuracy": macro, "errors": errors}
@@ -55,8 +56,31 @@ def f1_scores(y_true, y_pred, threshold=0.5):
     >>> {name: round(score, 3) for name, score in scores.items()}
     {'micro': 0.8, 'macro': 0.5, 'weighted': 0.667, 'samples': 0.833}
     """
+    _check(y_true, y_pred)
     averages = ("micro", "macro", "weighted", "samples")
     return {name: _score(F1(name, threshold), y_true, y_pred) for name in averages}
+
+
+def _check(y_true, y_pred):
+    """An error where numbers would come out that mean nothing."""
+    truth, found = np.asarray(y_true), np.asarray(y_pred)
+    for label, array in (("y_true", truth), ("y_pred", found)):
+        if array.dtype.kind not in "biuf" or array.ndim == 0:
+            raise TypeError(f"{label}: expected an array of numbers. Received: {array.dtype}")
+        if np.isnan(array).any():
+            raise ValueError(f"{label}: expected numbers. Received: NaN")
+    if len(truth) != len(found):
+        raise ValueError(
+            f"y_true, y_pred: expected equally many samples. Received: {len(truth)} and "
+            f"{len(found)}"
+        )
+    if truth.ndim == 1 and found.ndim == 2 and len(truth):
+        low, high = truth.min(), truth.max()
+        if low < 0 or high >= found.shape[1]:
+            raise ValueError(
+                f"y_true: expected class indices from 0 to {found.shape[1] - 1}. "
+                f"Received: values from {low} to {high}"
+            )
 
 
 def _score(metric, y_true, y_pred):

@@ -63,14 +63,19 @@ def mean_interval(values, level=0.99):
         Student (1908), The Probable Error of a Mean.
     """
     values = _sample("values", values, 1)
-    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
-        raise ValueError(f"level: expected a float in (0, 1). Received: {level!r}")
+    check_level(level)
     mean, count = float(values.mean()), len(values)
     if count == 1:
         return Interval(mean, math.nan, math.nan)
     factor = import_scipy_stats().t.ppf((1 + level) / 2, count - 1)
     half = float(factor * values.std(ddof=1) / math.sqrt(count))
     return Interval(mean, mean - half, mean + half)
+
+
+def check_level(level):
+    """An error unless `level` is a number between 0 and 1."""
+    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
+        raise ValueError(f"level: expected a float in (0, 1). Received: {level!r}")
 
 
 def z_test(first, second):
@@ -201,7 +206,7 @@ def holm(p_values):
     Reference:
         Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure.
     """
-    values = np.asarray(p_values, "float64").reshape(-1)
+    values = as_floats("p_values", p_values).reshape(-1)
     tested = np.flatnonzero(~np.isnan(values))
     if ((values[tested] < 0) | (values[tested] > 1)).any():
         raise ValueError(f"p_values: expected floats in [0, 1]. Received: {list(p_values)}")
@@ -213,8 +218,16 @@ def holm(p_values):
     return corrected
 
 
+def as_floats(label, values):
+    """An array of float64; an error that names the argument where there are no numbers."""
+    try:
+        return np.asarray(values, "float64")
+    except (TypeError, ValueError):
+        raise TypeError(f"{label}: expected floats. Received: {values!r}") from None
+
+
 def _sample(label, values, at_least):
-    values = np.asarray(values, "float64")
+    values = as_floats(label, values)
     if values.ndim != 1 or len(values) < at_least or not np.isfinite(values).all():
         raise ValueError(
             f"{label}: expected {at_least} or more finite floats. Received: {values.tolist()}"

@@ -24,7 +24,10 @@ def samples_for(model, samples=None, count=_BATCHES[0], seed=0):
         rng = np.random.default_rng(seed)
         x = {name: _random(model, rng, tensor, count) for name, tensor in named.items()}
     else:
-        samples = check_inputs(samples, model.input)
+        try:
+            samples = check_inputs(samples, model.input)
+        except ValueError as error:
+            raise ValueError(f"samples: {error}") from None
         x = {}
         for name, own in model.input.items():
             if name == "present":

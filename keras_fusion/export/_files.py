@@ -5,10 +5,22 @@ import os
 import shutil
 import tempfile
 
+_SUFFIXES = (".onnx", ".tflite", ".keras", ".h5", ".pb")
+
+
+def _absolute(path):
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path: expected a path. Received: {path!r}")
+    return os.path.abspath(os.fspath(path))
+
 
 def new_folder(path):
     """`path`, absolute, if a folder may appear there; else an error."""
-    path = os.path.abspath(os.fspath(path))
+    path = _absolute(path)
+    if path.endswith(_SUFFIXES):
+        raise ValueError(
+            f"path: expected a folder, as a SavedModel is one (or another format). Received: {path}"
+        )
     if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
         raise ValueError(
             f"path: expected a folder that does not exist yet or is empty. Received: {path}"
@@ -18,7 +30,9 @@ def new_folder(path):
 
 def new_file(path, suffix):
     """The absolute path of a file to be, `path` itself or "model" in the folder `path`."""
-    path = os.path.abspath(os.fspath(path))
+    path = _absolute(path)
+    if path.endswith(_SUFFIXES) and not path.endswith(suffix):
+        raise ValueError(f"path: expected a folder or a file {suffix}. Received: {path}")
     if not path.endswith(suffix):
         path = os.path.join(path, f"model{suffix}")
     if os.path.exists(path):

@@ -43,12 +43,16 @@ def _teach_tf2onnx():
 
     @tf_op("SelectV2")
     class SelectV2:
+        """A choice between two tensors, which ONNX has as Where."""
+
         @classmethod
         def version_10(cls, ctx, node, **kwargs):
             node.type = "Where"
 
     @tf_op("Log1p")
     class Log1p:
+        """log(1 + x), as an addition and a logarithm."""
+
         @classmethod
         def version_7(cls, ctx, node, **kwargs):
             one = np.array(1, utils.map_onnx_to_numpy_type(ctx.get_dtype(node.input[0])))

@@ -8,7 +8,7 @@ import importlib.util
 
 import keras
 
-from keras_fusion._arguments import check_choice, is_number
+from keras_fusion._arguments import check_bool, check_choice, is_number
 from keras_fusion.export import _check, _elsewhere, _files, _raw, _signatures
 from keras_fusion.export._compared import ExportReport, write
 from keras_fusion.export.saved_model import check_model
@@ -100,6 +100,7 @@ def export(
     ...     assert "fusion_weights" in report.signatures and report.max_difference < 1e-5
     """
     check_model(model)
+    check_bool("verbose", verbose)
     options = {"raw": raw, "quantize": quantize, "tolerance": tolerance}
     _check_options(model, format, **options)
     path = target(path, format)

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_fusion._arguments import check_bool, is_number
+from keras_fusion._replica import which_replica
 from keras_fusion.layers._modalities import as_list, check_shapes, column, shape_of
 
 
@@ -108,10 +109,19 @@ class ModDrop(keras.layers.Layer):
             kept.append(hidden)
         return kept
 
+    def _uniform(self, shape):
+        replica, replicas = which_replica()
+        if replicas == 1:
+            return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+        # All replicas have the same seed: each takes a part of one draw, or their samples would
+        # lose the same modalities.
+        shape = (replicas, *shape)
+        return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)[replica]
+
     def _draw(self, here, rates):
         """Which modalities of those in `here`, `(batch, n)`, are kept."""
         rates = ops.convert_to_tensor(rates)
-        drawn = keras.random.uniform(ops.shape(here), dtype="float32", seed=self.seed_generator)
+        drawn = self._uniform(ops.shape(here))
         kept = ops.logical_and(here, drawn >= rates)
         if self.allow_none:
             return kept

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._arguments import check_factor, check_int
+from keras_fusion._arguments import check_activation, check_factor, check_int
 from keras_fusion.layers._modalities import without_absent
 from keras_fusion.layers._vectors import check_one_width, vectors
 
@@ -66,6 +66,7 @@ class WeaklySharedDense(keras.layers.Layer):
     def __init__(self, units, activation="relu", sharing_weight=0.01, **kwargs):
         super().__init__(**kwargs)
         check_int("units", units)
+        check_activation("activation", activation)
         check_factor("sharing_weight", sharing_weight)
         self.units = units
         self.activation = keras.activations.get(activation)

@@ -65,6 +65,8 @@ class Parts:
 
         It has no unimodal heads if `unimodal_loss_weights` is None.
         """
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f"name: expected a string without '/'. Received: {name!r}")
         inputs = {s.name: s.inputs for s in self.streams}
         if self._mask is not None:
             inputs["present"] = self._mask

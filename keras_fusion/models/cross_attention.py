@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_fusion._arguments import check_rate
+from keras_fusion._arguments import check_int, check_rate
 from keras_fusion.backbones.blocks import dropped
 from keras_fusion.layers import CrossModalAttention
 from keras_fusion.models.assemble import Parts
@@ -78,6 +78,8 @@ def build_cross_attention(
         Yang et al. (2022), An Overview of Multimodal Fusion Learning, Sect. 3.2. Vaswani et al.
         (2017), Attention Is All You Need, Eq. (1).
     """
+    check_int("hidden_units", hidden_units)
+    check_rate("attention_dropout", attention_dropout)
     check_rate("dropout", dropout)
     if missing_modalities and residual is False:
         raise ValueError(

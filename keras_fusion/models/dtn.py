@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_fusion._arguments import check_widths
+from keras_fusion._arguments import check_activation, check_int, check_widths
 from keras_fusion.layers import CooccurrenceRegularization, WeaklySharedDense
 from keras_fusion.models.assemble import Parts
 from keras_fusion.models.below import last_features
@@ -105,6 +105,7 @@ def build_dtn(
     backbones = named_backbones(backbones)
     own = _per_modality(hidden_units, backbones)
     check_widths("shared_units", shared_units)
+    check_activation("activation", activation)
     if not shared_units:
         raise ValueError("shared_units: expected one or more ints. Received: none")
     parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
@@ -193,6 +194,8 @@ def pretrain_dtn(model, x, epochs=10, batch_size=128, optimizer="adam", verbose=
     Reference:
         Cangea et al. (2017), XFlow, Sect. III-A-3.
     """
+    check_int("epochs", epochs)
+    check_int("batch_size", batch_size)
     named = {layer.name: layer for layer in model.layers}
     x = check_inputs(x, model.input)
     present = np.ones((len(x[model.modalities[0]]), len(model.modalities)))

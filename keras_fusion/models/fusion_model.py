@@ -5,19 +5,25 @@ import types
 import keras
 from keras import ops
 
+from keras_fusion._replica import weighed_by_samples
 from keras_fusion.models.description import meetings
+from keras_fusion.models.devices import check_batches, padded
 from keras_fusion.models.keep_weights import keep_weights
 from keras_fusion.models.shares import shares_at_levels
 from keras_fusion.models.targets import (
+    check_arrays,
     check_inputs,
+    check_known,
     check_labels,
     check_present,
+    check_targets,
     first_input,
     head_sample_weights,
     loss_weights_of,
     per_head,
     spread_targets,
 )
+from keras_fusion.models.told_epochs import told
 
 _MISSING = object()
 
@@ -248,12 +254,14 @@ class FusionModel(keras.Model):
                 f"{loss_weights!r} and {unimodal_loss_weights!r}"
             )
         losses = per_head(loss, self.heads, "loss")
+        default = self._fusion.default_weights
+        betas = default if unimodal_loss_weights is None else unimodal_loss_weights
+        betas = loss_weights_of(betas, self.heads)
         if loss_weights is None and loss is not None:
-            default = self._fusion.default_weights
-            betas = default if unimodal_loss_weights is None else unimodal_loss_weights
-            loss_weights = loss_weights_of(betas, self.heads)
+            loss_weights = betas
         metrics = per_head(metrics, self.heads, "metrics", copy_objects=True)
         weighted = per_head(weighted_metrics, self.heads, "weighted_metrics", copy_objects=True)
+        check_known(optimizer, losses, {"metrics": metrics, "weighted_metrics": weighted})
         if self.has_present and metrics:
             # Only weighted metrics can leave out the samples that lack a head's modality.
             for head in self.modalities:
@@ -279,7 +287,8 @@ class FusionModel(keras.Model):
         if tracker is not None and (added := self.losses):
             total = sum(ops.sum(ops.cast(loss, "float32")) for loss in added)
             tracker.update_state(total, sample_weight=ops.shape(y_pred["central"])[0])
-        return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training=training)
+        return weighed_by_samples(loss, ops.shape(y_pred["central"])[0]) if training else loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         y = spread_targets(y, y_pred)
@@ -318,16 +327,35 @@ class FusionModel(keras.Model):
         callbacks=None,
         validation_split=0.0,
         validation_data=None,
+        shuffle=None,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
         *args,
         **kwargs,
     ):
+        """Trains the model, as `keras.Model.fit` does, on one target for all heads.
+
+        Args:
+            shuffle: Bool, or None (default): arrays are shuffled, and data sets that know the
+                order of every epoch (`datasets.as_pydataset`) keep it. Those start with the order
+                of the epoch at which training starts or goes on.
+
+        The other arguments and the result are those of Keras.
+        """
+        if shuffle is None:
+            shuffle = not hasattr(x, "set_epoch")
+        callbacks = told(callbacks, x, shuffle, steps_per_epoch)
+        check_batches(x, batch_size, validation_split)
         if isinstance(validation_data, (tuple, list)):
             vx, *rest = validation_data
-            validation_data = (self._checked(vx, *rest[:1]), *rest)
+            check_batches(vx, kwargs.get("validation_batch_size") or batch_size)
+            validation_data = (self._data(vx, *rest[:1]), *rest)
         return keep_weights(
             self,
             super().fit,
-            self._checked(x, y),
+            self._data(x, y),
             y,
             batch_size,
             epochs,
@@ -335,15 +363,26 @@ class FusionModel(keras.Model):
             callbacks,
             validation_split,
             validation_data,
+            shuffle,
+            class_weight,
+            sample_weight,
+            initial_epoch,
+            steps_per_epoch,
             *args,
             **kwargs,
         )
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        return keep_weights(self, super().evaluate, self._checked(x, y), y, *args, **kwargs)
+    def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
+        check_batches(x, batch_size)
+        x = self._data(x, y)
+        return keep_weights(self, super().evaluate, x, y, batch_size, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
-        return keep_weights(self, super().predict, self._checked(x), *args, **kwargs)
+        x, samples = padded(self._checked(x))
+        predicted = keep_weights(self, super().predict, x, *args, **kwargs)
+        if samples is None:
+            return predicted
+        return {head: values[:samples] for head, values in predicted.items()}
 
     def zero_grad(self, set_to_none=True):
         """PyTorch backend only: forgets the gradients of the step before, of every weight.
@@ -356,24 +395,38 @@ class FusionModel(keras.Model):
             variable.value.grad = None
 
     def train_on_batch(self, x, y=None, *args, **kwargs):
-        return super().train_on_batch(self._checked(x, y), y, *args, **kwargs)
+        return super().train_on_batch(self._data(x, y), y, *args, **kwargs)
 
     def test_on_batch(self, x, y=None, *args, **kwargs):
-        return super().test_on_batch(self._checked(x, y), y, *args, **kwargs)
+        return super().test_on_batch(self._data(x, y), y, *args, **kwargs)
 
     def predict_on_batch(self, x):
         return super().predict_on_batch(self._checked(x))
 
-    def _checked(self, x, y=None):
+    def _data(self, x, y=None):
+        """`_checked` for what is trained or scored on: it needs losses, and labels that fit."""
+        if not self.compiled:
+            raise ValueError(
+                f'model: expected one that is compiled, by compile(). Received: "{self.name}", '
+                "which is not"
+            )
+        x = self._checked(x)
+        loss = self._fusion.arguments and self._fusion.arguments["loss"]
+        if isinstance(x, dict):
+            shape = getattr(first_input(x), "shape", None)
+            check_targets(y, loss, self.output, shape[0] if shape else None)
+        check_labels(y, loss, {head: t.shape[-1] for head, t in self.output.items()})
+        return x
+
+    def _checked(self, x):
         """`x` with the model's keys only, where it is data rather than a data set."""
         if isinstance(x, dict):
             x = check_inputs(x, self.input)
             x = {name: x[name] for name in self.input if name in x}
             check_present(x)
+            check_arrays(x, self.input)
         elif isinstance(x, (list, tuple)) or hasattr(x, "shape"):
             check_inputs(x, self.input)
-        loss = self._fusion.arguments and self._fusion.arguments["loss"]
-        check_labels(y, loss, {head: t.shape[-1] for head, t in self.output.items()})
         return x
 
     # ---- saving

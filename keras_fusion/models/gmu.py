@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_fusion._arguments import check_choice, check_int, check_rate
+from keras_fusion._arguments import check_bool, check_choice, check_int, check_rate
 from keras_fusion.backbones.blocks import dropped
 from keras_fusion.layers import GatedMultimodalUnit, Maxout
 from keras_fusion.models.assemble import Parts
@@ -85,6 +85,7 @@ def build_gmu(
     check_choice("classifier", classifier, CLASSIFIERS)
     check_rate("dropout", dropout)
     check_int("hidden_units", hidden_units)
+    check_bool("normalize", normalize)
     backbones = named_backbones(backbones)
     parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
     vectors = last_features(parts, backbones, unimodal_loss_weights is not None)

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import layers
 
-from keras_fusion._arguments import check_int
+from keras_fusion._arguments import check_int, check_seed
 from keras_fusion.layers import MultipleKernelFusion
 from keras_fusion.layers._kernels import draw_rows, is_kernel
 from keras_fusion.models.assemble import Parts
@@ -93,6 +93,9 @@ def build_kernel_fusion(
     """
     if hidden_units is not None:
         check_int("hidden_units", hidden_units, minimum=2)
+    check_seed("seed", seed)
+    if adapt_on is not None and not isinstance(adapt_on, dict):
+        raise TypeError(f"adapt_on: expected a dict keyed by modality. Received: {adapt_on!r}")
     backbones = named_backbones(backbones)
     parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
     vectors = last_features(parts, backbones, unimodal_loss_weights is not None)
@@ -146,6 +149,7 @@ def adapt_kernels(model, x, seed=None):
             "model: expected one of build_kernel_fusion. Received: "
             f'"{model.name}", which has no layer MultipleKernelFusion'
         )
+    check_seed("seed", seed)
     x = check_inputs(x, model.input)
     drawn = draw_rows(count_samples(x), found[0].landmarks, x.get("present"), seed)
     inputs = {name: x[name][drawn] for name in model.modalities}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from keras_fusion._arguments import check_choice
+from keras_fusion._arguments import check_choice, check_keywords
 from keras_fusion.models.centralnet import build_centralnet
 from keras_fusion.models.cross_attention import build_cross_attention
 from keras_fusion.models.dtn import build_dtn
@@ -225,6 +225,7 @@ def build(method, backbones, **arguments):
         `FusionModel`, not compiled.
 
     Raises:
+        TypeError: an argument that the builder has not.
         ValueError: no such method, or arguments that the builder refuses.
 
     Example:
@@ -237,4 +238,5 @@ def build(method, backbones, **arguments):
     """
     named = {m.name: m.builder for m in _METHODS}
     check_choice("method", method, list(named))
+    check_keywords(f"arguments of {method}", named[method], arguments)
     return named[method](backbones, **arguments)

@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_fusion._arguments import check_choice, check_rate, check_widths
+from keras_fusion._arguments import check_choice, check_rate, check_seed, check_widths
 from keras_fusion.backbones.blocks import dense_block
 from keras_fusion.layers import ModDrop
 from keras_fusion.models.assemble import Parts
@@ -92,6 +92,7 @@ def build_moddrop(
     """
     check_choice("fuse", fuse, ("features", "scores"))
     _check_hidden(hidden_units, dropout)
+    check_seed("seed", seed)
     parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
     drop = ModDrop(_rates(rate, parts.names), allow_none, rescale, seed, name="fusion_moddrop")
     if fuse == "scores":

@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_fusion._arguments import check_bool, check_choice
+from keras_fusion._arguments import check_bool, check_choice, check_int
 from keras_fusion.backbones import (
     audioset_cnn,
     depth_cnn,
@@ -13,6 +13,7 @@ from keras_fusion.backbones import (
 )
 from keras_fusion.backbones.audioset import pooled_by_seven
 from keras_fusion.backbones.blocks import conv_block
+from keras_fusion.backbones.pretrained import check_weights
 from keras_fusion.models.centralnet import build_centralnet
 from keras_fusion.models.modality_gated import build_modality_gated
 
@@ -152,6 +153,7 @@ def centralnet_audioset(weights=None, **kwargs):
     Reference:
         Vielzeuf et al. (2018), Multi-Level Sensor Fusion with Deep Learning, Sect. 3.4.
     """
+    check_weights(weights, "ResNet50")  # before the large networks are made
     backbones = {
         "audio": audioset_cnn((512, 512, 1), 211),
         "video": inflated_resnet50(num_classes=211, weights=weights, activation="sigmoid"),
@@ -225,6 +227,7 @@ def modality_gate_rgbd(
     """
     networks = {"vgg19": vgg19, "resnet50": resnet50}
     check_choice("rgb", rgb, list(networks))
+    check_int("num_classes", num_classes)
     backbones = {
         "rgb": networks[rgb](rgb_shape, weights=weights, trainable=trainable),
         "depth": depth_cnn(depth_shape, None, dropout),

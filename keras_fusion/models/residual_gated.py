@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_fusion._arguments import check_rate
+from keras_fusion._arguments import check_int, check_rate
 from keras_fusion.layers import ResidualGating
 from keras_fusion.models.assemble import Parts
 from keras_fusion.models.below import last_tensors
@@ -75,6 +75,8 @@ def build_residual_gated(
         Vo et al. (2019), Composing Text and Image for Image Retrieval, Sect. 3.2. Yang et al.
         (2022), An Overview of Multimodal Fusion Learning, Eq. (4) to (6).
     """
+    if hidden_units is not None:
+        check_int("hidden_units", hidden_units)
     check_rate("dropout", dropout)
     backbones = with_first(named_backbones(backbones), main, "main")
     parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)

@@ -66,6 +66,10 @@ def check_present(x):
     if not isinstance(present, (np.ndarray, list, tuple)):
         return
     table = np.asarray(present)
+    odd = table[~np.isin(table, (0, 1))] if table.dtype.kind in "iuf" else table[:0]
+    if table.dtype.kind not in "biuf" or odd.size:
+        received = odd.flat[0] if odd.size else f"dtype {table.dtype}"
+        raise ValueError(f"present: expected values of 0 and 1, or bools. Received: {received}")
     if table.ndim != 2 or table.dtype.kind not in "biuf":
         return  # a mask of another shape is refused where its columns are known
     empty = np.flatnonzero(~table.astype("bool").any(axis=1))
@@ -74,6 +78,107 @@ def check_present(x):
             "present: expected every sample to have a modality. Received: zeros only for "
             f"{len(empty)} of {len(table)} samples, the first being number {empty[0]}"
         )
+
+
+def check_arrays(x, inputs):
+    """An error where an array of `x` is not what the input of its name takes.
+
+    Args:
+        x: Dict `{modality: array}`, maybe with "present"; only what has a shape is looked at.
+        inputs: Dict `{modality: input}`, a model's own.
+    """
+    counts = {}
+    for name, given in x.items():
+        parts = given.items() if isinstance(given, dict) else [(None, given)]
+        for part, value in parts:
+            tensor = inputs[name] if part is None else inputs[name][part]
+            label = f'x["{name}"]' + ("" if part is None else f'["{part}"]')
+            if value is None and not _is_optional(tensor):
+                raise ValueError(f"{label}: expected an array. Received: None")
+            shape = getattr(value, "shape", None)
+            if shape is None or len(shape) == 0:
+                continue
+            counts.setdefault(name, shape[0])
+            if name != "present":
+                _check_array(label, value, tensor)
+    rows = counts.pop("present", None)
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"x: expected equally many samples of each. Received: {counts}")
+    if rows not in (None, *counts.values()):
+        raise ValueError(
+            f"present: expected a row for each of {next(iter(counts.values()))} samples. "
+            f"Received: {rows}"
+        )
+
+
+def _is_optional(tensor):
+    return getattr(tensor._keras_history.operation, "optional", False)
+
+
+def _check_array(label, value, tensor):
+    wanted, found = tuple(tensor.shape[1:]), tuple(value.shape[1:])
+    # Keras adds and takes away a last axis of size 1.
+    accepted = [wanted, (*wanted, 1), *([wanted[:-1]] if wanted[-1:] == (1,) else [])]
+    if not any(
+        len(shape) == len(found)
+        and all(None in (w, f) or w == f for w, f in zip(shape, found, strict=True))
+        for shape in accepted
+    ):
+        raise ValueError(
+            f"{label}: expected the shape (batch, {', '.join(map(str, wanted))}). "
+            f"Received shape: {tuple(value.shape)}"
+        )
+    if not isinstance(value, np.ndarray) or tensor.dtype == "string":
+        return
+    if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
+        raise ValueError(f"{label}: expected numbers. Received: an array of {value.dtype}")
+    if "int" in tensor.dtype and value.dtype.kind == "f":
+        broken = value[np.isfinite(value) & (value != np.round(value))]
+        if broken.size:
+            raise ValueError(
+                f"{label}: expected integers, {tensor.dtype}. Received: {broken[0]} in an array "
+                f"of {value.dtype}"
+            )
+
+
+def check_targets(y, loss, outputs, count):
+    """An error where there is no `y`, or it does not fit the samples or the losses.
+
+    Args:
+        y: What was passed to fit or evaluate beside a dict of arrays.
+        loss: What was passed to compile.
+        outputs: Dict `{head: output}`, a model's own.
+        count: Number of samples, or None if it is not known.
+    """
+    if loss is None:
+        return
+    if y is None or isinstance(y, (list, tuple, str)):
+        raise TypeError(
+            "y: expected an array, or a dict keyed by head. Received: "
+            f"{'None' if y is None else type(y).__name__}"
+        )
+    for head, labels in (y if isinstance(y, dict) else {"central": y}).items():
+        if head not in outputs or not isinstance(labels, np.ndarray) or labels.ndim == 0:
+            continue
+        if labels.dtype.kind in "US":
+            raise ValueError(f"y: expected numbers. Received: an array of {labels.dtype}")
+        if count is not None and len(labels) != count:
+            raise ValueError(f"y: expected {count} labels, one a sample. Received: {len(labels)}")
+        width = outputs[head].shape[-1]
+        head_loss = loss.get(head) if isinstance(loss, dict) else loss
+        if len(outputs[head].shape) != 2:
+            continue
+        if _is_sparse(head_loss) and labels.shape[1:] not in ((), (1,)):
+            raise ValueError(
+                "y: expected class indices (samples,) with a sparse loss; one-hot labels go with "
+                f'"categorical_crossentropy". Received shape: {labels.shape}'
+            )
+        if _is_one_hot(head_loss) and labels.shape[1:] != (width,):
+            raise ValueError(
+                f"y: expected one-hot labels (samples, {width}) with categorical_crossentropy; "
+                f'class indices go with "sparse_categorical_crossentropy". '
+                f"Received shape: {labels.shape}"
+            )
 
 
 def count_samples(x):
@@ -118,6 +223,35 @@ def check_labels(y, loss, widths):
 def _is_sparse(loss):
     name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
     return "sparse_categorical" in str(name) or name == "SparseCategoricalCrossentropy"
+
+
+def _is_one_hot(loss):
+    name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
+    return name in ("categorical_crossentropy", "CategoricalCrossentropy")
+
+
+def check_known(optimizer, losses, metrics):
+    """An error for names that Keras does not know, which it would tell in the midst of `fit`.
+
+    Args:
+        optimizer: As `compile` takes it.
+        losses: Dict `{head: loss}` or None.
+        metrics: Dict `{label: {head: list of metrics} or None}`.
+    """
+    given = [("optimizer", optimizer, keras.optimizers.get)]
+    given += [("loss", loss, keras.losses.get) for loss in (losses or {}).values()]
+    for label, of_heads in metrics.items():
+        for metric in (m for found in (of_heads or {}).values() for m in found or []):
+            if metric not in ("accuracy", "acc", "crossentropy", "ce"):
+                given.append((label, metric, keras.metrics.get))
+    for label, name, get in given:
+        if isinstance(name, str):
+            try:
+                get(name)
+            except ValueError:
+                raise ValueError(
+                    f"{label}: expected a name that Keras knows. Received: {name!r}"
+                ) from None
 
 
 def per_head(value, heads, label, copy_objects=False):
@@ -212,6 +346,8 @@ def loss_weights_of(betas, heads):
     """
     modalities = [head for head in heads if head != "central"]
     if not isinstance(betas, dict):
+        if betas is not None:
+            _check_beta(betas, modalities[0] if modalities else "central")
         betas = dict.fromkeys(modalities, betas)
     elif set(betas) - set(modalities):
         raise ValueError(
@@ -219,9 +355,13 @@ def loss_weights_of(betas, heads):
             f"Received: {sorted(betas)}"
         )
     for head, beta in betas.items():
-        if isinstance(beta, bool) or not isinstance(beta, (int, float)) or not beta >= 0:
-            raise ValueError(
-                "unimodal_loss_weights: expected floats >= 0, one or a dict. "
-                f"Received: {beta!r} for {head!r}"
-            )
+        _check_beta(beta, head)
     return {head: float(betas.get(head, 1.0)) for head in heads}
+
+
+def _check_beta(beta, head):
+    if isinstance(beta, bool) or not isinstance(beta, (int, float)) or not beta >= 0:
+        raise ValueError(
+            "unimodal_loss_weights: expected floats >= 0, one or a dict. "
+            f"Received: {beta!r} for {head!r}"
+        )

@@ -116,6 +116,10 @@ def build_xflow(
     norm = _NORM if batch_norm else None
     widths = _per_depth("cross_units", cross_units, depth)
     kernels = _per_depth("kernel_sizes", kernel_sizes, depth)
+    for label, sizes in (("cross_units", widths), ("kernel_sizes", kernels)):
+        for size in sizes:
+            if size is not None:
+                check_int(label, size)
 
     for d, width, kernel in zip(range(1, depth + 1), widths, kernels, strict=True):
         maps.advance()

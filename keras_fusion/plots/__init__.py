@@ -5,6 +5,7 @@ from keras_fusion.plots.fusion_graph import plot_fusion_graph
 from keras_fusion.plots.fusion_history import plot_fusion_history
 from keras_fusion.plots.fusion_weights import plot_fusion_weights
 from keras_fusion.plots.modality_balance import plot_modality_balance
+from keras_fusion.plots.score_grid import plot_score_grid
 from keras_fusion.plots.search import plot_search
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "plot_fusion_weights",
     "plot_modality_balance",
     "plot_noise_curves",
+    "plot_score_grid",
     "plot_search",
 ]

@@ -40,7 +40,7 @@ def plot_comparison(comparison, path=None, title=None):
     ['concat', 'gmu']
     """
     if not all(hasattr(comparison, name) for name in ("rows", "scores", "reference")):
-        raise TypeError(f"expected a Comparison. Received: {comparison!r}")
+        raise TypeError(f"comparison: expected a Comparison. Received: {comparison!r}")
     rows = comparison.rows()
     matplotlib = import_matplotlib()
     figure = matplotlib.figure.Figure(figsize=(7, 1.2 + 0.35 * len(rows)), layout="constrained")
@@ -94,7 +94,7 @@ def plot_noise_curves(curves, metric="accuracy", path=None, title=None):
     'signal-to-noise ratio (dB)'
     """
     if not isinstance(curves, dict) or not curves:
-        raise TypeError(f"expected what noise_curves returns. Received: {curves!r}")
+        raise TypeError(f"curves: expected what noise_curves returns. Received: {curves!r}")
     known = {name for curve in curves.values() for scores in curve.values() for name in scores}
     if metric not in known:
         raise ValueError(f"metric: expected one of {sorted(known)}. Received: {metric!r}")

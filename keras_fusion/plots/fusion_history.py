@@ -124,7 +124,7 @@ def _read_history(history):
         epochs, weights, logs = history.epochs, history.weights, history.logs
     else:
         raise TypeError(
-            "expected a FusionWeightsHistory or the path of the CSV file that it wrote. "
+            "history: expected a FusionWeightsHistory or the path of the CSV file that it wrote. "
             f"Received: {history!r}"
         )
     if not epochs:
@@ -139,6 +139,11 @@ def _read_history(history):
 
 def _read_csv(path):
     """The inverse of what FusionWeightsHistory writes; plots may not import training."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            "expected a FusionWeightsHistory or the path of the CSV file that it wrote as "
+            f"`history`. Received: {os.fspath(path)!r}, where there is none"
+        )
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     epochs, weights, logs = [], [], []

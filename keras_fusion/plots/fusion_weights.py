@@ -93,12 +93,13 @@ def read_weights(model_or_weights):
         isinstance(shares, Mapping) for shares in weights.values()
     ):
         raise TypeError(
-            "expected a FusionModel, or the dict {level: {source: share}} that its method "
-            f"`fusion_weights()` returns. Received: {model_or_weights!r}"
+            "model_or_weights: expected a FusionModel, or the dict {level: {source: share}} that "
+            f"its method `fusion_weights()` returns. Received: {model_or_weights!r}"
         )
     if not weights or not all(weights.values()):
         raise ValueError(
-            f"expected at least one fusion level with at least one source. Received: {weights}"
+            "model_or_weights: expected at least one fusion level with at least one source. "
+            f"Received: {weights}"
         )
     checked = {}
     for level, shares in weights.items():

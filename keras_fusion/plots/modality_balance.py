@@ -53,7 +53,7 @@ def plot_modality_balance(balance, metric=None, path=None, title=None):
         Wang et al. (2020), What Makes Training Multi-Modal Classification Networks Hard?
     """
     if not all(hasattr(balance, name) for name in ("epochs", "gradient_norms", "scores")):
-        raise TypeError(f"expected a ModalityBalance. Received: {balance!r}")
+        raise TypeError(f"balance: expected a ModalityBalance. Received: {balance!r}")
     if not balance.epochs:
         raise ValueError(
             "expected a record of at least one epoch: give the callback to `fit()` first. "

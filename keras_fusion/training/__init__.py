@@ -1,11 +1,13 @@
 """What runs while a model trains."""
 
+from keras_fusion.training.backup_and_restore import BackupAndRestore
 from keras_fusion.training.fusion_weights_history import FusionWeightsHistory, log_fusion_weights
 from keras_fusion.training.modality_balance import ModalityBalance
 from keras_fusion.training.replica_result import Replicas
 from keras_fusion.training.replicas import fit_replicas
 
 __all__ = [
+    "BackupAndRestore",
     "FusionWeightsHistory",
     "ModalityBalance",
     "Replicas",

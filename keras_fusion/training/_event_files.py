@@ -9,6 +9,8 @@ import time
 
 def check_log_dir(log_dir):
     """Returns the path as a string; an unusable one, or a missing package, is an error here."""
+    if not isinstance(log_dir, (str, os.PathLike)):
+        raise TypeError(f"expected `log_dir` to be a local folder. Received: log_dir={log_dir!r}")
     log_dir = os.fspath(log_dir)
     if "://" in log_dir:
         raise ValueError(f"expected `log_dir` to be a local folder. Received: log_dir={log_dir!r}")
@@ -32,7 +34,13 @@ def import_tensorboard():
 def new_event_file(log_dir, restart_at=None):
     """Begins a file; from step `restart_at` on, it replaces what earlier files hold."""
     event_pb2, _, _ = import_tensorboard()
-    os.makedirs(log_dir, exist_ok=True)
+    try:
+        os.makedirs(log_dir, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            "expected `log_dir` to be a folder that can be written. "
+            f"Received: log_dir={log_dir!r} ({error.strerror})"
+        ) from error
     now = time.time_ns()
     # TensorBoard reads the files of a folder in the order of their names.
     name = f"events.out.tfevents.{now // 10**9:010d}.{socket.gethostname()}.{os.getpid()}.{now}"

@@ -29,7 +29,7 @@ def prepared(model, data, batch_size):
 def arrays(x, y, sample_weight, model):
     """`(x, y)` or `(x, y, sample_weight)` as arrays, with what the model reads and no more."""
     if isinstance(model, FusionModel):
-        x = model._checked(x, y)
+        x = model._data(x, y) if model.compiled else model._checked(x)
     given = (x, y) if sample_weight is None else (x, y, sample_weight)
     given = keras.tree.map_structure(np.asarray, given)
     shapes = [array.shape for array in keras.tree.flatten(given)]
@@ -199,7 +199,10 @@ def _final(engine, stopping):
 def rates(learning_rate, replicas, epoch):
     """The learning rates of an epoch, `(replicas,)`."""
     value = learning_rate(epoch) if callable(learning_rate) else learning_rate
-    found = np.asarray(value, "float32")
+    try:
+        found = np.asarray(value, "float32")
+    except (TypeError, ValueError):
+        found = np.array(np.nan)
     if found.shape not in ((), (replicas,)) or not (np.isfinite(found) & (found >= 0)).all():
         raise ValueError(
             f"learning_rate: expected a float >= 0, or {replicas} of them, one for each seed. "

@@ -1,16 +1,13 @@
-"""A training of replicas in a file: NumPy's npz without pickle, replaced as a whole."""
+"""A training of replicas in a file, replaced as a whole."""
 
-import json
 import os
-import zipfile
 from types import SimpleNamespace
 
 import numpy as np
 
-from keras_fusion._whole_file import whole_file
+from keras_fusion.training._state import GROUPS, numbered, read_arrays, write_arrays
 
 _FORMAT = 1
-GROUPS = ("trainable", "non_trainable", "optimizer")
 
 
 def _identity(plan, seeds):
@@ -33,18 +30,11 @@ def write(path, plan, seeds, epochs, history, stopping, values, kept):
         "stopping": stopping,
         "kept": kept is not None,
     }
-    contents = {"about": np.array(json.dumps(about))}
-    for i, rows in enumerate(history.values()):
-        contents[f"history_{i}"] = np.stack(rows)
+    arrays = {f"history_{i}": np.stack(rows) for i, rows in enumerate(history.values())}
     for prefix, state in (("", values), ("kept_", kept or [[]] * len(GROUPS))):
         for group, found in zip(GROUPS, state, strict=True):
-            for i, value in enumerate(found):
-                value = np.asarray(value)
-                if value.dtype.kind == "V":  # bfloat16, which NumPy's files do not know
-                    value = value.astype("float32")
-                contents[f"{prefix}{group}_{i}"] = value
-    with whole_file(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **contents)
+            arrays.update({f"{prefix}{group}_{i}": value for i, value in enumerate(found)})
+    write_arrays(path, about, arrays)
 
 
 def read(path, plan, seeds):
@@ -55,32 +45,18 @@ def read(path, plan, seeds):
     """
     if not os.path.exists(path):
         return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            contents = {name: file[name] for name in file.files}
-        about = json.loads(str(contents["about"]))
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"backup_dir: expected {path} to be a file that fit_replicas wrote. Received: {error}"
-        ) from error
+    about, arrays = read_arrays(path, "fit_replicas")
     for name, expected in {"format": _FORMAT, **_identity(plan, seeds)}.items():
         if about.get(name) != expected:
             raise ValueError(
                 f"backup_dir: expected {path} to be of this training, with {name}={expected!r}. "
                 f"Received: {about.get(name)!r}"
             )
-
-    def numbered(prefix):
-        found = []
-        while f"{prefix}_{len(found)}" in contents:
-            found.append(contents[f"{prefix}_{len(found)}"])
-        return found
-
-    rows = numbered("history")
+    rows = numbered(arrays, "history")
     return SimpleNamespace(
         epochs=about["epochs"],
         history={n: list(r) for n, r in zip(about["history"], rows, strict=True)},
         stopping=about["stopping"],
-        values=[numbered(group) for group in GROUPS],
-        kept=[numbered(f"kept_{group}") for group in GROUPS] if about["kept"] else None,
+        values=[numbered(arrays, group) for group in GROUPS],
+        kept=[numbered(arrays, f"kept_{group}") for group in GROUPS] if about["kept"] else None,
     )

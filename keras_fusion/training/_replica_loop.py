@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_fusion.training._replica_epochs import prepared
 from keras_fusion.training._replica_program import learning_rate_index
+from keras_fusion.training._state import groups, seed_torch
 
 
 class SingleFit:
@@ -24,6 +25,25 @@ class SingleFit:
         self._data, self._validation = data, validation
         self._kept = None
 
+    def restart(self, seed, build):
+        """Goes on with another replica, from the values that its seed gives.
+
+        The model stays, as what `fit` compiled for it does; compiling takes seconds.
+        """
+        keras.utils.set_random_seed(seed)
+        other = build()
+        other.optimizer.build(other.trainable_variables)
+        initial = values(other)
+        shapes = [[[a.shape for a in group] for group in v] for v in (self.values(), initial)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                "build: expected the same architecture for every seed. Received: other weights "
+                f"for seed {seed} than for seed {self._seed}"
+            )
+        self._seed, self._kept = seed, None
+        self.model.stop_training = False
+        self.load(initial)
+
     def _options(self, data):
         x, y, *weight = data
         return {
@@ -36,11 +56,7 @@ class SingleFit:
 
     def train(self, orders, epoch):
         (order,) = orders
-        if keras.backend.backend() == "torch":
-            import torch
-
-            # PyTorch's dropout draws from the global generator, which no file of ours holds.
-            torch.manual_seed(self._seed * 1_000_003 + epoch)
+        seed_torch(self._seed, epoch)
         data = keras.tree.map_structure(lambda array: array[order], self._data)
         logs = self.model.fit(**self._options(data), shuffle=False).history
         return {name: np.array(value, "float32") for name, value in logs.items()}
@@ -67,11 +83,6 @@ class SingleFit:
 
     def keep(self, which):
         self._kept = self.values()
-
-
-def groups(model):
-    """The variables of a model whose values are its state, in three lists."""
-    return [model.trainable_variables, model.non_trainable_variables, model.optimizer.variables]
 
 
 def values(model):

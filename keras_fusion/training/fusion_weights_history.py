@@ -73,6 +73,8 @@ class FusionWeightsHistory(keras.callbacks.Callback):
 
     def __init__(self, path=None, log_dir=None, plot=None):
         super().__init__()
+        if path is not None and not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"expected `path` to be the path of a file. Received: path={path!r}")
         self.path = None if path is None else os.fspath(path)
         self.log_dir = None if log_dir is None else check_log_dir(log_dir)
         if plot is not None and not callable(plot):
@@ -206,7 +208,7 @@ def _read_fusion_weights(model):
         weights = model.fusion_weights()
     if not isinstance(weights, dict):
         raise TypeError(
-            "expected a FusionModel, which has a method `fusion_weights()` that returns a dict. "
+            "model_or_weights: expected a FusionModel, or what its `fusion_weights()` returns. "
             f"Received: {model!r}"
         )
     # Unlike the figures this takes NaN: a training that diverges should not lose its record.

@@ -62,6 +62,8 @@ class ModalityBalance(keras.callbacks.Callback):
 
     def __init__(self, x, y):
         super().__init__()
+        if not isinstance(x, dict):
+            raise TypeError(f"x: expected a dict of arrays. Received: {type(x).__name__}")
         self.x, self.y = x, y
         self.epochs, self.gradient_norms, self.scores = [], [], []
         self._starting = True

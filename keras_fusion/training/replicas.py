@@ -96,7 +96,7 @@ def fit_replicas(
     >>> replicas.replica(0).heads
     ['central', 'image', 'sound']
     """
-    seeds = _check_seeds(seeds)
+    seeds = check_seeds(seeds)
     check_int("epochs", epochs)
     check_int("batch_size", batch_size)
     check_bool("shuffle", shuffle)
@@ -133,7 +133,13 @@ def fit_replicas(
         verbose=verbose,
     )
     if backup_dir is not None:
-        os.makedirs(backup_dir, exist_ok=True)
+        try:
+            os.makedirs(backup_dir, exist_ok=True)
+        except OSError as error:
+            raise OSError(
+                f"backup_dir: expected a folder that can be written. Received: {backup_dir!r} "
+                f"({error.strerror})"
+            ) from error
     if keras.backend.backend() != "jax":
         return _one_by_one(build, first, seeds, data, validation, plan, backup_dir)
     path = None if backup_dir is None else os.path.join(backup_dir, "replicas.npz")
@@ -158,10 +164,10 @@ def _one_by_one(build, first, seeds, data, validation, plan, backup_dir):
     for k, seed in enumerate(seeds):
         path = None if backup_dir is None else os.path.join(backup_dir, f"replica_{seed}.npz")
         saved = None if path is None else read(path, plan, [seed])
-        if k:
-            keras.utils.set_random_seed(seed)
-            first = build()
-        engine = SingleFit(first, seed, data, validation, plan.batch_size)
+        if not k:
+            engine = SingleFit(first, seed, data, validation, plan.batch_size)
+        else:
+            engine.restart(seed, build)
         if saved is not None:
             engine.load(saved.values)
         own = SimpleNamespace(**vars(plan))
@@ -184,7 +190,8 @@ def _one_by_one(build, first, seeds, data, validation, plan, backup_dir):
     return Replicas(build, seeds, history, values, *map(np.concatenate, (best, trained)))
 
 
-def _check_seeds(seeds):
+def check_seeds(seeds):
+    """The seeds as a list of distinct ints."""
     if not isinstance(seeds, (list, tuple, range, np.ndarray)):
         raise TypeError(f"seeds: expected a sequence of ints. Received: {seeds!r}")
     seeds = [int(s) if isinstance(s, np.integer) else s for s in seeds]

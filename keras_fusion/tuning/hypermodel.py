@@ -241,6 +241,8 @@ def _methods(method):
     names = [m.name for m in methods()]
     if method == "all":
         return names
+    if not isinstance(method, (str, list, tuple)):
+        raise TypeError(f"method: expected a name or a list of names. Received: {method!r}")
     chosen = [method] if isinstance(method, str) else list(method)
     for name in chosen:
         check_choice("method", name, [*names, "all"])

@@ -8,7 +8,7 @@ import time
 import keras
 import keras_tuner
 
-from keras_fusion._arguments import check_int
+from keras_fusion._arguments import check_int, check_seed
 from keras_fusion.tuning.devices import as_strategy, count_gpus, empty_cache
 from keras_fusion.tuning.files import (
     check_folder,
@@ -107,6 +107,7 @@ def make_tuner(
             f"hypermodel: expected a FusionHyperModel. Received: {type(hypermodel).__name__}"
         )
     check_int("executions", executions)
+    check_seed("seed", seed)
     for name, value in (
         ("max_trials", max_trials),
         ("max_consecutive_failed_trials", max_consecutive_failed_trials),

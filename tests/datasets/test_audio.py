@@ -66,6 +66,14 @@ def test_channels_are_averaged(tmp_path):
     np.testing.assert_allclose(audio.read(tmp_path / "s.wav"), (left + right) / 2, atol=1e-6)
 
 
+def test_stereo_of_24_bit_and_another_rate_at_once(tmp_path):
+    both = np.stack([tone(440, 44100), np.zeros(22050)], axis=1)
+    soundfile.write(tmp_path / "s.wav", both, 44100, subtype="PCM_24")
+    received = audio.read(tmp_path / "s.wav")
+    assert received.shape == (4000,) and received.dtype == "float32"
+    np.testing.assert_allclose(received[400:-400], tone(440, 8000)[400:-400] / 2, atol=2e-3)
+
+
 @pytest.mark.parametrize("suffix", [".wav", ".ogg"])
 @pytest.mark.parametrize("kept", [0, 3, 20, 44, 60, 0.5, 0.99, -1])
 def test_truncated(tmp_path, suffix, kept):
@@ -273,9 +281,10 @@ def test_mel_bands_are_those_of_tensorflow():
         (lambda: audio.mix([1.0], [1.0], float("inf")), "noise_db: expected a finite number"),
         (lambda: audio.resample([1.0], 8000, 0), "new_rate: expected an integer >= 1"),
         (lambda: audio.read("a.wav", sample_rate=0.5), "sample_rate: expected an integer >= 1"),
-        (lambda: audio.spectrogram_dataset([], decoder="x"), "decoder: expected"),
+        (lambda: audio.spectrogram_dataset(["a.wav"], decoder="x"), "decoder: expected"),
         (lambda: audio.spectrogram_dataset("a.wav"), "paths: expected a list of paths"),
-        (lambda: audio.spectrogram_dataset([], frames=None), "frames: expected"),
+        (lambda: audio.spectrogram_dataset([]), "paths: expected one or more"),
+        (lambda: audio.spectrogram_dataset(["a.wav"], frames=None), "frames: expected"),
     ],
 )
 def test_bad_arguments(call, message):

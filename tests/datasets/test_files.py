@@ -26,12 +26,12 @@ def test_data_dir_wins_over_the_environment(tmp_path, monkeypatch):
 
 
 def test_wrong_folders(tmp_path, monkeypatch):
-    with pytest.raises(FileNotFoundError, match="`data_dir` must be an existing folder. Received"):
+    with pytest.raises(FileNotFoundError, match="data_dir: expected an existing folder. Received"):
         _files.data_folder(tmp_path / "none")
     with pytest.raises(TypeError, match="path of a folder. Received: 0.5"):
         _files.data_folder(0.5)
     monkeypatch.setenv("KERAS_FUSION_DATA", str(tmp_path / "none"))
-    with pytest.raises(FileNotFoundError, match="variable KERAS_FUSION_DATA must be an existing"):
+    with pytest.raises(FileNotFoundError, match="variable KERAS_FUSION_DATA: expected an existing"):
         _files.data_folder()
 
 

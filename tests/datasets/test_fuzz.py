@@ -4,18 +4,25 @@ import gzip
 import io
 import json
 import pathlib
+import shutil
+import tarfile
 import warnings
+import zipfile
 
 import h5py
 import numpy as np
 import pytest
 
 from keras_fusion.datasets import (
+    _array_cache,
     _files,
     _reading,
     _rgbd,
+    _spoken_digits,
     _xflow_files,
+    audio,
     avletters,
+    downloads,
     mfeat,
     mm_imdb,
     womens_clothing,
@@ -101,6 +108,61 @@ def read_gzip(path):
     return womens_clothing.load_data(path.parent)
 
 
+def as_sound(**options):
+    write = pytest.importorskip("soundfile", reason="needs soundfile").write
+    channels = options.pop("channels", 1)
+    time = np.arange(700 * channels).reshape(-1, channels)
+    return saved(write, 0.5 * np.sin(time / 9), 8000, **options)
+
+
+def as_zip():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for digit in range(3):
+            archive.writestr(f"a/recordings/{digit}_theo_0.wav", bytes(range(99)))
+    return file.getvalue()
+
+
+def as_tar():
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for digit in range(3):
+            member = tarfile.TarInfo(f"a/recordings/{digit}_theo_0.wav")
+            member.size = 99
+            archive.addfile(member, io.BytesIO(bytes(range(99))))
+    return file.getvalue()
+
+
+def extract(path):
+    target = path.parent / "data" / "fsdd"
+    shutil.rmtree(target.parent, ignore_errors=True)
+    target.parent.mkdir()
+    try:
+        downloads._extract(path, downloads._SOURCES["spoken_digits"], target)
+    finally:
+        assert {p.name for p in path.parent.iterdir()} == {path.name, "data"}
+        assert {p.name for p in target.parent.iterdir()} <= {"fsdd"}
+
+
+def as_table():
+    rows = "".join(f"{fold}-{clip}-A-0.wav,{fold},0\n" for fold in range(1, 6) for clip in range(2))
+    return f"filename,fold,target\n{rows}".encode()
+
+
+def read_table(path):
+    folder = path.parent / "ESC-50"
+    (folder / "audio").mkdir(parents=True, exist_ok=True)
+    (folder / "meta").mkdir(exist_ok=True)
+    for row in as_table().decode().splitlines()[1:]:
+        (folder / "audio" / row.split(",")[0]).touch()
+    shutil.copy(path, folder / "meta" / path.name)
+    return _spoken_digits._esc50(folder)
+
+
+def as_manifest():
+    return json.dumps({"key": {"a": 1}, "sha256": "", "files": {}}).encode()
+
+
 # Parser: (whole bytes, function of the path, name of the file if it is fixed).
 PARSERS = {
     "npy": (as_npy, _reading.read_npy, None),
@@ -117,6 +179,19 @@ PARSERS = {
     "png": (as_png, lambda p: _rgbd.read_picture(p, (3, 4), True), None),
     "raw": (lambda: bytes(26 * 8 * 4), lambda p: _xflow_files.read_raw(p, (26,)), None),
     "letters": (as_letters, avletters.parse_mfcc, None),
+    "wav": (lambda: as_sound(format="WAV"), audio.read, None),
+    "wav, 24 bit, stereo": (
+        lambda: as_sound(format="WAV", subtype="PCM_24", channels=2),
+        audio.read,
+        None,
+    ),
+    "wav, floats": (lambda: as_sound(format="WAV", subtype="FLOAT"), audio.read, None),
+    "ogg": (lambda: as_sound(format="OGG", subtype="VORBIS"), audio.read, None),
+    "flac": (lambda: as_sound(format="FLAC"), audio.read, None),
+    "zip": (as_zip, extract, None),
+    "tar": (as_tar, extract, None),
+    "table of noise": (as_table, read_table, "esc50.csv"),
+    "manifest": (as_manifest, lambda p: _array_cache.read(p.parent, {"a": 1}), "manifest.json"),
     "mfeat": (lambda: b" 1 2.5 3\n 4 5 6e2\n", lambda p: mfeat.parse_view(p, 3), None),
     "reviews": (as_reviews, read_reviews, None),
     "reviews gzip": (lambda: gzip.compress(as_reviews()), read_gzip, "reviews.csv.gz"),
@@ -208,6 +283,38 @@ def test_no_pickle_is_ever_loaded(tmp_path):
         with pytest.raises(ValueError, match="Python objects in dtype|Object arrays cannot"):
             read(evil.with_suffix(".npy"))
     assert not (tmp_path / "ran").exists()
+
+
+def npy_of(shape):
+    """The bytes of an .npy file that promises a shape and holds eight bytes."""
+    file = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue() + bytes(8)
+
+
+def test_archive_with_traps(tmp_path):
+    """A pickle, a huge shape and a path that leads out, in a .npz and as .npy files."""
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    path = folder / "a.npz"
+    np.savez(path, one=np.array([Evil(tmp_path)]))
+    with pytest.raises(ValueError, match="a.npz is not a complete .npz file.*allow_pickle=False"):
+        _files.read_npz(path, ["one"])
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("one.npy", npy_of((2**50,)))
+    with pytest.raises(ValueError, match="a.npz is not a complete .npz file"):
+        _files.read_npz(path, ["one"])
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../ran.npy", npy_of((1,)))
+        archive.writestr("one.npy", npy_of((1,)))
+    assert _files.read_npz(path, ["one"])[0].tolist() == [0.0]
+    for shape in ((2**50,), (-1,)):
+        (folder / NAME).write_bytes(npy_of(shape))
+        for mmap in (False, True):
+            with pytest.raises(ValueError, match=NAME):
+                _reading.read_npy(folder / NAME, mmap)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == sorted(["inside", "a.npz", NAME])
 
 
 class Evil:

@@ -3,29 +3,12 @@
 import os
 import re
 
+import keras
 import numpy as np
 import pytest
+from helpers.tiny_grid import CLIPS, small_arrays, write
 
 from keras_fusion.datasets import grid_digits
-
-CLIPS = {"train": 6, "val": 3, "test": 4}
-
-
-def small_arrays():
-    rng = np.random.default_rng(0)
-    count = sum(CLIPS.values())
-    return {
-        "lips": rng.integers(0, 256, (count, 12, 32, 48), dtype="uint8"),
-        "audio": rng.integers(-32768, 32768, (count, 3840), dtype="int16"),
-        "y": rng.integers(0, 10, count),
-        "split": rng.permutation(np.repeat(list(CLIPS), list(CLIPS.values()))),
-    }
-
-
-def write(folder, **changes):
-    arrays = {**small_arrays(), **changes}
-    np.savez(folder / "grid_s1_digits.npz", **{k: a for k, a in arrays.items() if a is not None})
-    return arrays
 
 
 def test_parts_and_ranges(tmp_path, monkeypatch):
@@ -65,6 +48,33 @@ def test_noise_has_the_ratio_asked_for(tmp_path, noise_db):
     np.testing.assert_array_equal(noisy, again)
     other = grid_digits.load_data(tmp_path, noise_db=noise_db, seed=1)["train"][0]["audio"]
     assert not np.allclose(noisy, other)
+
+
+def test_spectrogram(tmp_path):
+    write(tmp_path)
+    samples = grid_digits.load_data(tmp_path, noise_db=0)
+    data = grid_digits.load_data(tmp_path, noise_db=0, spectrogram=True)
+    layer = keras.layers.MelSpectrogram(
+        fft_length=256, sequence_stride=160, num_mel_bins=24, sampling_rate=8000, max_freq=4000
+    )
+    plain = {p: keras.ops.convert_to_numpy(layer(x["audio"])) for p, (x, _) in samples.items()}
+    for part, (x, y) in data.items():
+        assert x["audio"].shape == (len(y), 24, 25) and x["audio"].dtype == "float32"
+        np.testing.assert_array_equal(x["lips"], samples[part][0]["lips"])
+        expected = (plain[part] - plain["train"].mean(axis=0)) / plain["train"].std(axis=0)
+        np.testing.assert_allclose(x["audio"], expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(TypeError, match="spectrogram: expected True or False. Received: 24"):
+        grid_digits.load_data(tmp_path, spectrogram=24)
+
+
+def test_step_of_the_spectrogram_lies_in_the_middle_of_a_frame(tmp_path):
+    arrays, frame = small_arrays(), 5
+    arrays["split"][:] = ["test", "test", "val", *["train"] * 10]
+    arrays["audio"][:2] = 0
+    arrays["audio"][0, 320 * frame + 160] = 30000  # the middle of that frame's 320 samples
+    write(tmp_path, **arrays)
+    click, silence = grid_digits.load_data(tmp_path, spectrogram=True)["test"][0]["audio"]
+    assert (click - silence).mean(axis=0).argmax() == 2 * frame + 1
 
 
 @pytest.mark.parametrize(

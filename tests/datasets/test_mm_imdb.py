@@ -1,82 +1,17 @@
 """MM-IMDb: Fuel's layout, parts from its attribute, rows read when asked for."""
 
-import itertools
-import json
-
 import h5py
 import numpy as np
 import pytest
+from helpers.tiny_files import COUNTS, NAMES, split_attribute, write_movies
 
 from keras_fusion.datasets import mm_imdb
-
-COUNTS = {"train": 6, "dev": 3, "test": 4}
-SOURCES = {
-    "features": ((300,), "float32"),
-    "vgg_features": ((4096,), "float32"),
-    "images": ((3, 256, 160), "int32"),
-    "three_grams": ((12,), "float32"),
-    "word_grams": ((9,), "float32"),
-    "genres": ((5,), "int32"),
-}
-NAMES = ["Drama", "Comedy", "Romance", "Thriller", "Film-Noir"]
-
-
-def split_attribute(counts=None, sources=None):
-    """As fuel.datasets.H5PYDataset.create_split_array writes it."""
-    counts = counts or COUNTS
-    sources = sorted(sources or [*SOURCES, "imdb_ids", "sequences"])
-    fields = [
-        ("split", "S5"),
-        ("source", "S12"),
-        ("start", "int64"),
-        ("stop", "int64"),
-        ("indices", h5py.special_dtype(ref=h5py.Reference)),
-        ("available", "bool"),
-        ("comment", "S1"),
-    ]
-    rows = np.empty(len(counts) * len(sources), np.dtype(fields))
-    stops = dict(zip(counts, itertools.accumulate(counts.values()), strict=True))
-    for row, (part, source) in zip(rows, itertools.product(counts, sources), strict=True):
-        row["split"], row["source"] = part.encode(), source.encode()
-        row["start"], row["stop"] = stops[part] - counts[part], stops[part]
-        row["indices"], row["available"], row["comment"] = h5py.Reference(), True, b"."
-    return rows
-
-
-def write(folder, split=True, names=NAMES, **changes):
-    """The file as the authors' script writes it; a change of None leaves a data set out."""
-    rng = np.random.default_rng(0)
-    count = sum(COUNTS.values())
-    arrays = {}
-    for name, (shape, dtype) in SOURCES.items():
-        if name == "genres":
-            arrays[name] = rng.integers(0, 2, (count, *shape)).astype(dtype)
-        elif name == "images":
-            small = rng.integers(-120, 150, (count, 3, 4, 5))
-            arrays[name] = np.tile(small, (1, 1, 64, 32)).astype(dtype)
-        else:
-            arrays[name] = rng.normal(size=(count, *shape)).astype(dtype)
-    arrays.update(changes)
-    with h5py.File(folder / "multimodal_imdb.hdf5", "w") as file:
-        for name, array in arrays.items():
-            if array is not None:
-                dataset = file.create_dataset(name, array.shape, array.dtype)
-                dataset[...] = array
-                dataset.dims[0].label = "batch"
-        sequences = h5py.special_dtype(vlen=np.dtype("int32"))
-        file.create_dataset("sequences", (count,), sequences)[0] = np.array([4, 0, 7], "int32")
-        file.create_dataset("imdb_ids", (count,), "S7")[...] = np.array(b"0012349")
-        if names is not None and arrays["genres"] is not None:
-            file["genres"].attrs["target_names"] = json.dumps(names)
-        if split is not None:
-            file.attrs["split"] = split_attribute() if split is True else split
-    return arrays
 
 
 def test_parts(tmp_path, monkeypatch):
     inner = tmp_path / "mmimdb"
     inner.mkdir()
-    arrays = write(inner)
+    arrays = write_movies(inner)
     monkeypatch.setenv("KERAS_FUSION_DATA", str(tmp_path))
     data = mm_imdb.load_data()
     pixels = mm_imdb.load_data(inner, text="word_grams", image="pixels")
@@ -98,7 +33,7 @@ def test_parts(tmp_path, monkeypatch):
 
 
 def test_reads_no_more_than_asked_for(tmp_path, monkeypatch):
-    write(tmp_path)
+    write_movies(tmp_path)
     read = []
     original = h5py.Dataset.__getitem__
 
@@ -157,13 +92,13 @@ def without_available():
     ],
 )
 def test_another_file_is_refused(tmp_path, changes, message):
-    write(tmp_path, **changes)
+    write_movies(tmp_path, **changes)
     with pytest.raises(ValueError, match=f"multimodal_imdb.hdf5.*{message}"):
         mm_imdb.load_data(tmp_path)
 
 
 def test_parts_that_are_no_ranges(tmp_path):
-    write(tmp_path)
+    write_movies(tmp_path)
     with h5py.File(tmp_path / "multimodal_imdb.hdf5", "a") as file:
         rows = split_attribute()
         rows["indices"][0] = file["sequences"].ref
@@ -174,7 +109,7 @@ def test_parts_that_are_no_ranges(tmp_path):
 
 @pytest.mark.parametrize("names", [None, NAMES[:4], {"Drama": 0}, [0, 1, 2, 3, 4]])
 def test_genres_are_checked(tmp_path, names):
-    write(tmp_path, names=names)
+    write_movies(tmp_path, names=names)
     with pytest.raises(ValueError, match="multimodal_imdb.hdf5.*target_names"):
         mm_imdb.genres(tmp_path)
 
@@ -182,7 +117,7 @@ def test_genres_are_checked(tmp_path, names):
 def test_nan_is_found_when_it_is_read(tmp_path):
     features = np.zeros((13, 300), "float32")
     features[8, 4] = np.nan
-    write(tmp_path, features=features)
+    write_movies(tmp_path, features=features)
     x, _ = mm_imdb.load_data(tmp_path)["validation"]
     assert not x["text"][:2].any()
     with pytest.raises(ValueError, match="finite `features`. .* first in row 8"):
@@ -190,7 +125,7 @@ def test_nan_is_found_when_it_is_read(tmp_path):
 
 
 def test_truncated_and_missing(tmp_path):
-    write(tmp_path)
+    write_movies(tmp_path)
     path = tmp_path / "multimodal_imdb.hdf5"
     data = mm_imdb.load_data(tmp_path)
     whole = path.read_bytes()

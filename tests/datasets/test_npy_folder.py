@@ -2,31 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.tiny_files import PARTS, write_clips, write_features
 
 from keras_fusion.datasets import afew, audioset, montalbano
-
-PARTS = ("train", "validation", "test")
-
-
-def labels_of(part, classes):
-    rng = np.random.default_rng(len(part))
-    return np.concatenate([rng.permutation(classes), [0]]) if part == "train" else np.array([1, 0])
-
-
-def write_features(folder, module, **changes):
-    rng = np.random.default_rng(0)
-    written = {}
-    for part in PARTS:
-        labels = labels_of(part, module.NUM_CLASSES)
-        arrays = {
-            key: rng.normal(size=(len(labels), width)).astype("float64" if width == 400 else "f4")
-            for key, width in module.FEATURES.items()
-        }
-        for key, array in {**arrays, "labels": labels}.items():
-            name = f"{part}_{key}"
-            written[name] = changes.get(name, array)
-            np.save(folder / f"{name}.npy", written[name])
-    return written
 
 
 @pytest.mark.parametrize("module", [montalbano, afew])
@@ -103,23 +81,6 @@ def test_broken_and_missing_files(tmp_path):
     match = r"afew: .*Missing: validation_audio.npy, test_labels.npy.*info\('afew'\)"
     with pytest.raises(FileNotFoundError, match=match):
         afew.load_data(tmp_path)
-
-
-def write_clips(folder, spectrograms="uint8"):
-    rng = np.random.default_rng(0)
-    written = {}
-    for part in PARTS:
-        arrays = {
-            "audio": rng.integers(0, 256, (2, 512, 512)).astype(spectrograms),
-            "video": np.broadcast_to(
-                rng.integers(0, 256, (2, 16, 1, 1, 3), "uint8"), (2, 16, 256, 256, 3)
-            ),
-            "labels": rng.integers(0, 2, (2, 211), "uint8"),
-        }
-        for key, array in arrays.items():
-            np.save(folder / f"{part}_{key}.npy", array)
-            written[f"{part}_{key}"] = array
-    return written
 
 
 @pytest.mark.parametrize("spectrograms", ["uint8", "float64"])

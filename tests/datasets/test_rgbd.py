@@ -4,19 +4,13 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.tiny_files import save_pair, write_faces, write_objects
 
 from keras_fusion.datasets import _rgbd, _splits, bu_3dfe, washington_rgbd
 
-Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
-
-
-def save_pair(rgb_path, depth_path, value):
-    rgb_path.parent.mkdir(parents=True, exist_ok=True)
-    rgb = np.full((6, 8, 3), (value % 256, value // 256, 9), "uint8")
-    depth = np.full((6, 8), 700 + value, "uint16")
-    depth[:, 4:] = 0
-    Image.fromarray(rgb).save(rgb_path)
-    Image.fromarray(depth).save(depth_path)
+pytest.importorskip("PIL.Image", reason="needs Pillow")
+PEOPLE = ("F0001", "F0002", "F0003", "M0001")
+FRAMES = {"apple": 6, "bell_pepper": 4, "cap": 2}
 
 
 def value_of(x, i):
@@ -27,14 +21,7 @@ def value_of(x, i):
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    names = {}
-    for person in ("F0001", "F0002", "F0003", "M0001"):
-        for code in ("AN", "DI", "FE", "HA", "SA", "SU", "NE"):
-            for level in (1,) if code == "NE" else (1, 3, 4):
-                name = f"{person}_{code}{level:02d}WH"
-                inside = folder / "BU_3DFE" / person
-                save_pair(inside / f"{name}_F2D.bmp", inside / f"{name}_F3D_depth.png", len(names))
-                names[len(names)] = name
+    names = write_faces(folder, PEOPLE)
     return folder, names
 
 
@@ -99,16 +86,7 @@ def test_faces_refused(faces, tmp_path):
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    names = {}
-    for category, frames in (("apple", 6), ("bell_pepper", 4), ("cap", 2)):
-        for thing in range(1, 6):
-            for frame in range(1, frames + 1):
-                name = f"{category}_{thing}_1_{frame}"
-                inside = folder / "rgbd-dataset" / category / f"{category}_{thing}"
-                paths = (inside / f"{name}_crop.png", inside / f"{name}_depthcrop.png")
-                save_pair(*paths, len(names))
-                (inside / f"{name}_maskcrop.png").write_bytes(b"not read")
-                names[len(names)] = name
+    names = write_objects(folder, FRAMES)
     return folder, names
 
 

@@ -173,8 +173,8 @@ def test_broken_files(small, monkeypatch):
     for broken, message in (
         (text[:-8], "expected 10 fields in row 61. Received: "),
         (text[: text.rindex("Review 59") + 5], "is not a complete table"),
-        (text.replace("Rating", "Stars"), "Missing: .'Rating'"),
-        ("", "Missing: "),
+        (text.replace("Rating", "Stars"), "Received: a file without .'Rating'"),
+        ("", "Received: a file without "),
     ):
         write(small, broken, monkeypatch)
         with pytest.raises(ValueError, match=f"reviews.csv.gz.*{message}"):

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from helpers.tiny_recordings import mfcc_text, recordings, windows, write_letters, write_raw
 
 from keras_fusion.datasets import _xflow_files, avletters, cuave, xflow_digits
 
 RAW = {"cuave": cuave, "xflow_digits": xflow_digits}
-WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 def test_averaged_to_a_fixed_number_of_frames():
@@ -18,44 +18,6 @@ def test_averaged_to_a_fixed_number_of_frames():
     np.testing.assert_allclose(_xflow_files.averaged(values, 3, window=2)[2], values[2:4].mean(0))
     with pytest.raises(ValueError, match="at least 10 steps. Received: 9"):
         _xflow_files.averaged(values, 10)
-
-
-def recordings(module):
-    """`(name, person, class)`: all classes of two people for training, one each of others."""
-    people = module.PEOPLE
-    others = [people[4], people[0]] if module is cuave else [people[1], people[0]]
-    train = people[-1]
-    rows = [(train, label) for label in range(26 if module is avletters else 10)]
-    rows += [(person, label) for label, person in enumerate(others)]
-    rows.append((others[1], 5))
-    names = {
-        avletters: lambda p, k: f"{chr(65 + k)}2_{p}",
-        cuave: lambda p, k: f"{p}_{WORDS[k]}_3",
-        xflow_digits: lambda p, k: f"{k}_{p}_loud",
-    }
-    return [(names[module](person, label), person, label) for person, label in rows]
-
-
-def write_raw(folder, module, lengths=None):
-    """Float64 without a header, whatever the ending says. Returns arrays by name."""
-    written = {}
-    rng = np.random.default_rng(0)
-    for inner in ("Video frames", "MFCCs"):
-        (folder / inner).mkdir(exist_ok=True, parents=True)
-        (folder / inner / ".DS_Store").write_bytes(b"x")
-    for i, (name, _, _) in enumerate(recordings(module)):
-        frames, steps = lengths or (6 + i % 3, 7 + i % 2)
-        image = np.repeat(rng.normal(size=(frames, 90, 1)), 120, axis=2)
-        sound = rng.normal(size=(steps, 26))
-        image.astype("<f8").tofile(folder / "Video frames" / f"{name}.npy")
-        sound.astype("<f8").tofile(folder / "MFCCs" / f"{name}.mfcc")
-        written[name] = image, sound
-    return written
-
-
-def windows(values, count):
-    window = len(values) - count + 1
-    return np.stack([values[j : j + window].mean(axis=0) for j in range(count)])
 
 
 @pytest.mark.parametrize("name", RAW)
@@ -112,6 +74,27 @@ def test_folds_of_people():
     assert cuave._KIND.folds[2] == ("s09", "s10", "s11", "s12")
 
 
+@pytest.mark.parametrize("module", [avletters, cuave])
+def test_fixed_split(tmp_path, module):
+    (write_letters if module is avletters else write_raw)(
+        tmp_path, *([] if module is avletters else [module])
+    )
+    data = module.load_data(tmp_path, fold="holdout", validation=False)
+    chosen = {"train": [], "test": []}
+    for name, person, label in sorted(recordings(module)):
+        held = name[1] == "3" if module is avletters else int(person[1:]) % 2
+        chosen["test" if held else "train"].append(label)
+    assert {part: y.tolist() for part, (_, y) in data.items()} == chosen
+    assert len(chosen["test"]) > 1
+    with pytest.raises(ValueError, match="validation: expected False with fold='holdout'"):
+        module.load_data(tmp_path, fold="holdout")
+
+
+def test_repetition_is_the_first_number_in_the_name():
+    for name, third in (("A3_Anya-lips.mat", True), ("A1_Anya_3.mat", False), ("A2_Yi", False)):
+        assert avletters._KIND.holdout(name, "Anya") is third
+
+
 def test_last_fold(tmp_path):
     write_raw(tmp_path, cuave)
     for name in ("Video frames/s36_zero_3.npy", "MFCCs/s36_zero_3.mfcc"):
@@ -123,7 +106,7 @@ def test_last_fold(tmp_path):
         cuave.load_data(tmp_path, fold=2)
 
 
-@pytest.mark.parametrize("fold", [-1, 15, 0.0, True])
+@pytest.mark.parametrize("fold", [-1, 15, 0.0, True, "holdout"])
 def test_bad_fold_and_form(tmp_path, fold):
     with pytest.raises(ValueError, match="fold: expected an int from 0 to 14. Received"):
         xflow_digits.load_data(tmp_path, fold=fold)
@@ -191,35 +174,6 @@ def test_spectrogram(tmp_path):
 
 
 # AVletters: MATLAB files and text.
-
-
-def mfcc_text(values, other=7.125):
-    """Two sets of three lines for each frame; the second one is never read."""
-    lines = ["Number of frames", "header 1.5 2.5"]
-    for row in values:
-        for numbers in (row, np.full(26, other)):
-            for part in (numbers[:9], numbers[9:18], numbers[18:]):
-                lines.append("   12:  " + " ".join(f"{number:9.4f}" for number in part))
-    return "\n".join([*lines, "the last line"]) + "\n"
-
-
-def write_letters(folder, extra_frames=1):
-    savemat = pytest.importorskip("scipy.io", reason="needs SciPy").savemat
-    written = {}
-    rng = np.random.default_rng(0)
-    for inner in ("Lips", "Audio/textmfcc"):
-        (folder / inner).mkdir(parents=True)
-    for i, (name, _, _) in enumerate(recordings(avletters)):
-        steps = 12 + i % 3
-        frames = steps + extra_frames
-        video = np.repeat(rng.integers(0, 256, (80, 1, frames)), 60, axis=1).astype("uint8")
-        sound = rng.normal(size=(steps, 26)).round(4)
-        # Columns of 4,800 numbers, one for each frame.
-        held = {"vid": video.reshape(4800, frames), "siz": [60.0, 80.0, float(frames)]}
-        savemat(folder / "Lips" / f"{name}-lips.mat", held, do_compression=i % 2 == 0)
-        (folder / "Audio" / "textmfcc" / f"{name}.text").write_text(mfcc_text(sound))
-        written[name] = np.moveaxis(video, -1, 0)[:-1].astype("float64"), sound
-    return written
 
 
 def test_letters(tmp_path, monkeypatch):

@@ -69,9 +69,9 @@ def test_errors():
     with pytest.raises(TypeError, match="methods: expected a dict of functions"):
         ev.compare([], {}, [0])
     with pytest.raises(ValueError, match=r'expected "train" and "test". Received: \[\'train\'\]'):
-        ev.compare({"a": None}, {"train": ()}, [0])
+        ev.compare({"a": network(0)}, {"train": ()}, [0])
     with pytest.raises(ValueError, match="reference: expected one of"):
-        ev.compare({"a": None}, {"train": (), "test": ()}, [0], reference="b")
+        ev.compare({"a": network(0)}, {"train": (), "test": ()}, [0], reference="b")
 
 
 def network(units):

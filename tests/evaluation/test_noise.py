@@ -74,7 +74,7 @@ def test_absent_modalities_stay_absent():
         ({"model": None}, TypeError, "model: expected a FusionModel"),
         ({"x": np.zeros((6, 3))}, TypeError, "x: expected a dict of arrays"),
         ({"modalities": ["c"]}, ValueError, r"expected some of \['a', 'b'\]. Received: \['c'\]"),
-        ({"snrs": ["loud"]}, ValueError, "snr: expected decibels"),
+        ({"snrs": ["loud"]}, TypeError, "snrs: expected a sequence of decibels"),
         ({"tokens": True}, TypeError, "signal: expected floats or unsigned bytes. Received: int"),
     ],
 )

@@ -22,6 +22,7 @@ NAMES = [method.name for method in kf.methods()]
 # `export_latency.py --presets` does the large ones.
 PRESETS = {
     "centralnet_afew": kf.models.centralnet_afew,
+    "centralnet_montalbano": kf.models.centralnet_montalbano,
     "xflow_cnn_mlp_lstm": lambda: kf.xflow_cnn_mlp_lstm("avletters"),
 }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import keras
 import pytest
-from helpers.tiny import assert_close, batch, outputs, vector_net
+from helpers.tiny import assert_close, batch, map_net, outputs, vector_net, without_weights
 from keras import layers
 
 import keras_fusion as kf
@@ -225,14 +225,24 @@ def test_huge_declared_layer_is_refused(saved, tmp_path):
     assert nothing_appeared(tmp_path)
 
 
-def test_no_class_of_ours_needs_trust(tmp_path):
-    """Every method's model with missing modalities, loaded in Keras' default mode."""
-    nets = {"sound": vector_net("one"), "image": vector_net("two")}
-    model = kf.build("centralnet", nets, missing_modalities=True)
+@pytest.mark.parametrize("method", [method.name for method in kf.methods()])
+def test_no_class_of_ours_needs_trust(method):
+    """Every method's model, built again from its config in Keras' default mode."""
+    nets = {"sound": vector_net("one"), "image": map_net("two")}
+    with without_weights():
+        model = kf.build(method, nets, missing_modalities=True)
+        config = json.dumps(keras.saving.serialize_keras_object(model))
+        assert "__lambda__" not in config and '"Lambda"' not in config
+        again = keras.saving.deserialize_keras_object(json.loads(config), safe_mode=True)
+    assert [x.name for x in again.layers] == [x.name for x in model.layers]
+
+
+def test_the_default_mode_is_safe(tmp_path):
+    model = kf.build("centralnet", [vector_net("one"), vector_net("two")], missing_modalities=True)
     model.save(tmp_path / "model.keras")
-    with zipfile.ZipFile(tmp_path / "model.keras") as file:
-        assert "__lambda__" not in file.read(CONFIG).decode()
     keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    ours = [x for x in vars(kf.layers).values() if isinstance(x, type)]
+    assert ours and not any(issubclass(x, (layers.Lambda, layers.TFSMLayer)) for x in ours)
 
 
 UNSAFE = re.compile(

@@ -374,7 +374,6 @@ def test_replicas_of_one_stream_are_refused():
         fit_replicas(build, *plain_data(4), [0, 1])
 
 
-@on_jax
 def test_architectures_must_agree():
     widths = iter([3, 4])
 

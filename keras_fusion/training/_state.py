@@ -1,0 +1,73 @@
+"""The state of a training as arrays, and arrays in a file: NumPy's npz without pickle."""
+
+import io
+import json
+import zipfile
+
+import keras
+import numpy as np
+
+from keras_fusion._whole_file import whole_file
+
+GROUPS = ("trainable", "non_trainable", "optimizer")
+
+
+def groups(model):
+    """The variables of a model whose values are its state, in three lists.
+
+    The states of random layers are among those that are not trained.
+    """
+    return [model.trainable_variables, model.non_trainable_variables, model.optimizer.variables]
+
+
+def seed_torch(seed, epoch):
+    """PyTorch's dropout draws from the global generator, which is in no variable of a model."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed((seed * 1_000_003 + epoch) % 2**63)
+
+
+def write_arrays(path, about, arrays):
+    """Writes a dict of plain values and a dict of arrays, under another name first."""
+    text = json.dumps(about, default=lambda value: np.asarray(value).tolist())
+    contents = {"about": np.array(text)}
+    for name, value in arrays.items():
+        value = np.asarray(value)
+        if value.dtype.kind == "V":  # bfloat16, which NumPy's files do not know
+            value = value.astype("float32")
+        contents[name] = value
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        # In memory first: NumPy 1 leaves a zip file open that a full disk cuts off.
+        buffer = io.BytesIO()
+        np.savez(buffer, **contents)
+        file.write(buffer.getbuffer())
+
+
+def read_arrays(path, writer):
+    """What `write_arrays` wrote: `(about, arrays)`.
+
+    Args:
+        path: Of the file.
+        writer: Whose file it should be, for the error.
+
+    Raises:
+        ValueError: no such file.
+    """
+    try:
+        # Opened here: NumPy leaves a file that is no zip file open.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+        return json.loads(str(arrays.pop("about"))), arrays
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"backup_dir: expected {path} to be a file that {writer} wrote. Received: {error}"
+        ) from error
+
+
+def numbered(arrays, prefix):
+    """The list of the arrays `prefix_0`, `prefix_1` ..."""
+    found = []
+    while f"{prefix}_{len(found)}" in arrays:
+        found.append(arrays[f"{prefix}_{len(found)}"])
+    return found

@@ -1,0 +1,311 @@
+"""The commands for XFlow's tables and figures: folds, both protocols, resuming, missing data."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+pytest.importorskip("rich")
+pytest.importorskip("sklearn")
+pytest.importorskip("scipy")
+pytest.importorskip("matplotlib")
+from helpers import tiny_grid, tiny_recordings
+
+import keras_fusion as kf
+from keras_fusion.datasets import _xflow_files, cuave, xflow_digits
+
+PAPERS = Path(__file__).parents[2] / "examples" / "papers"
+COMMANDS = ("xflow_table4", "xflow_table5", "xflow_table6", "xflow_figures")
+on_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="nothing in it is about the backend"
+)
+pytestmark = on_tensorflow
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path):
+    """`command(name, *arguments)` runs one in this process, with results in tmp_path."""
+    monkeypatch.syspath_prepend(str(PAPERS))
+    monkeypatch.delenv("KERAS_FUSION_DATA", raising=False)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run(name, *arguments):
+        arguments = ("--results", tmp_path / "results", *arguments)
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        importlib.import_module(name).main()
+
+    yield run
+    for name in (*COMMANDS, "_xflow", "_table"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Takes the place of training: adds 1 to all weights, and notes what it was given."""
+    noted = []
+
+    class Trained:
+        def __init__(self, build, seed):
+            self.model = build()
+            self.first = [np.array(w) for w in self.model.get_weights()]
+            self.model.set_weights([w + 1 for w in self.first])
+            self.seed, self.tests, self.folds = seed, [], None
+            self.history = {"val_accuracy": np.array([[0.25, 0.75, 0.5]])}
+
+        def evaluate(self, x, y, batch_size):
+            self.tests.append(len(y))
+            return {"accuracy": np.array([0.01 * len(noted)])}
+
+        def replica(self, k):
+            return self.model
+
+    def fit(build, x, y, seeds, epochs, batch_size, backup_dir=None, validation_data=None):
+        (seed,) = seeds
+        keras.utils.set_random_seed(seed)
+        trained = Trained(build, seed)
+        trained.x, trained.y, trained.validation = x, y, validation_data
+        trained.batch_size, trained.epochs = batch_size, epochs
+        noted.append(trained)
+        return trained
+
+    monkeypatch.setattr(kf.training, "fit_replicas", fit)
+    return noted
+
+
+def lines(tmp_path, name):
+    return kf.evaluation.read_results(tmp_path / "results" / f"{name}.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("xflow_table4", "avletters"),
+        ("xflow_table4", "grid_digits"),
+        ("xflow_table5", "digits"),
+        ("xflow_table6", "cuave"),
+        ("xflow_table6", "digits"),
+        ("xflow_figures", "digits"),
+    ],
+)
+def test_without_data_it_says_what_is_needed(command, tmp_path, name, data):
+    if (name, data) == ("xflow_table6", "digits"):
+        with pytest.raises(SystemExit, match="--data: expected one of.*Received: 'digits'"):
+            command(name, "--data", data)
+        return
+    with pytest.raises(SystemExit) as stopped:
+        command(name, "--data", data, "--data-dir", tmp_path)
+    module = {"digits": "xflow_digits"}.get(data, data)
+    assert str(kf.datasets.info(module)) in stopped.value.code
+    assert "--data grid_digits" in stopped.value.code and str(tmp_path) in stopped.value.code
+    assert stopped.value.__suppress_context__  # no traceback of the reader's error
+
+
+SMALL = ("--shrink", 6, "--seeds", 1)
+
+
+def test_a_new_model_for_every_fold(command, fits, tmp_path, capsys):
+    tiny_recordings.write_raw(tmp_path / "Digits", xflow_digits)
+    rows = ("--rows", "CNN x MLP, baseline", "CNN x MLP, XFlow")
+    options = ("--data", "digits", "--data-dir", tmp_path, "--folds", 2, *SMALL, *rows)
+    command("xflow_table4", *options)
+    assert len(fits) == 4
+    baseline, xflow, again, _ = fits
+    for first, second in zip(baseline.first, again.first, strict=True):
+        np.testing.assert_array_equal(first, second)  # the second fold knows nothing of the first
+    names = [[layer.name for layer in fit.model.layers] for fit in (baseline, xflow)]
+    assert not any("cross" in n or "residual" in n for n in names[0])
+    assert {"image_to_audio_cross_1", "audio_to_image_residual_2"} <= set(names[1])
+    assert [fit.tests for fit in fits] == [[2], [2], [1], [1]]  # once each
+    assert all(fit.validation is None for fit in fits)  # nothing is selected
+    assert [len(fit.y) for fit in fits] == [11, 11, 12, 12]
+    assert (baseline.batch_size, baseline.epochs) == (128, 300)
+    assert baseline.x["image"].shape == (11, 15, 20, 6)
+    printed = capsys.readouterr().out
+    assert "78.3" in printed and "87.7 (86.7)" in printed and "DTN" not in printed
+    assert "over 2 folds, p = " in printed and "(published: p = 0.002)" in printed
+    page = (tmp_path / "results" / "xflow_table4_digits.md").read_text()
+    assert "Paired t tests" in page and "published: p = 0.002" in page
+    found = lines(tmp_path, "xflow_table4_digits")
+    assert [line["accuracy"] for line in found] == [1, 2, 3, 4]
+    # What is there is not trained again, and counts as it stands in the file.
+    command("xflow_table4", *options)
+    assert len(fits) == 4
+
+
+def test_published_protocol(command, fits, tmp_path, capsys):
+    tiny_recordings.write_raw(tmp_path / "Digits", xflow_digits)
+    rows = ("--rows", "{CNN x MLP}-LSTM, no x-conns")
+    options = ("--data", "digits", "--data-dir", tmp_path, *SMALL, *rows, "--published-protocol")
+    command("xflow_table5", *options, "--folds", 1)
+    command("xflow_table5", *options, "--folds", 2)  # goes on with the same model
+    first, second = fits
+    for one, other in zip(first.first, second.first, strict=True):
+        np.testing.assert_allclose(one + 1, other, rtol=1e-6)
+    assert not any("cross" in layer.name for layer in first.model.layers)
+    assert any("residual" in layer.name for layer in first.model.layers)
+    assert first.batch_size == 32 and first.x["image"].shape[1:] == (58, 15, 20, 1)
+    assert [len(fit.validation[1]) for fit in fits] == [2, 1]  # the test part
+    assert [line["accuracy"] for line in lines(tmp_path, "xflow_table5_digits")] == [75, 75]
+    assert "too good" in capsys.readouterr().out
+    # The honest protocol's runs are others, and start anew.
+    command("xflow_table5", *options[:-1], "--folds", 1)
+    assert len(fits) == 3 and fits[-1].validation is None
+    for path in (tmp_path / "results").rglob("after_1.weights.h5"):
+        path.unlink()
+    with pytest.raises(SystemExit, match="the weights after fold 1 in .*no such file"):
+        module = importlib.import_module("_xflow")
+        table5 = importlib.import_module("xflow_table5")
+        args = table5._xflow.arguments("")
+        args.published_protocol = True
+        module._start(lambda: first.model, None, args, "row", 0, 2)
+
+
+def test_the_variants(command, fits, tmp_path):
+    tiny_recordings.write_raw(tmp_path, cuave)
+    options = ("--data", "cuave", "--data-dir", tmp_path, "--folds", 1, *SMALL)
+    command("xflow_table5", *options, "--batch", 8)
+    found = [{w for part in fit.model.layers for w in part.name.split("_")} for fit in fits]
+    assert [("cross" in n, "residual" in n) for n in found] == [
+        (True, True), (False, True), (True, False)
+    ] * 2  # fmt: skip
+    assert {fit.batch_size for fit in fits} == {8}
+    found = lines(tmp_path, "xflow_table5_cuave")
+    assert [line["row"].split(", ")[1] for line in found[:3]] == [
+        "both",
+        "no x-conns",
+        "no res-conns",
+    ]
+
+
+def test_fixed_split(command, fits, tmp_path, capsys):
+    tiny_recordings.write_raw(tmp_path, cuave)
+    command("xflow_table6", "--data", "cuave", "--data-dir", tmp_path, *SMALL)
+    assert [len(fit.y) for fit in fits] == [10, 10]  # s36; s01 and s05 are the test part
+    assert [fit.tests for fit in fits] == [[3], [3]]
+    connections = [
+        [
+            part.name
+            for part in fit.model.layers
+            if "_cross_" in part.name or "_residual_" in part.name
+        ]
+        for fit in fits
+    ]
+    assert [len(found) for found in connections] == [0, 8]
+    printed = capsys.readouterr().out
+    assert "96.1" in printed and "96.9" in printed and "CorrRNN" in printed
+
+
+def test_deep_transfer_network(command, fits, tmp_path, monkeypatch):
+    tiny_recordings.write_raw(tmp_path, cuave)
+    asked, pretrained = [], []
+
+    def tiny(preset, **sizes):
+        asked.append({"preset": preset, **sizes})
+        return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+
+    def pretrain(model, x, epochs):
+        model.set_weights([w + 7 for w in model.get_weights()])
+        pretrained.append(({name: array.shape for name, array in x.items()}, epochs))
+
+    monkeypatch.setattr(kf, "xflow_dtn", tiny)
+    monkeypatch.setattr(kf.models, "pretrain_dtn", pretrain)
+    options = ("--data", "cuave", "--data-dir", tmp_path, "--folds", 1, "--seeds", 1)
+    command("xflow_table4", *options, "--rows", "DTN")
+    # 16,200 pixels as in the paper: 45 x 60 x 6.
+    sizes = {"image_features": 16200, "audio_features": 156, "num_classes": 10}
+    assert asked[0] == {"preset": "cuave", **sizes}
+    assert pretrained == [({"image": (11, 16200), "audio": (11, 156)}, 50)]
+    assert (fits[0].first[1] == 7).all()  # training starts from there
+
+
+def test_folds_of_clips(command, tmp_path):
+    xflow = importlib.import_module("_xflow")
+    arrays = tiny_grid.write(tmp_path, y=np.arange(13) % 2)
+    folds = [xflow._grid_digits(tmp_path, "averaged", fold) for fold in range(5)]
+    tests = [len(parts["test"][1]) for parts in folds]
+    assert sum(tests) == 13 and all(
+        len(p["train"][1]) == 13 - n for p, n in zip(folds, tests, strict=True)
+    )
+    pixels = np.concatenate([p["test"][0]["image"][:, 0, 0, 0] for p in folds])
+    assert len(set(pixels.tolist())) == 13  # every clip is tested once
+    parts = xflow._grid_digits(tmp_path, "sequences", 0)
+    x, _ = parts["train"]
+    assert x["image"].shape[1:] == (12, 32, 48, 1) and x["audio"].shape[1:] == (12, 24)
+    np.testing.assert_allclose(x["audio"].mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(x["audio"].std(axis=0), 1, atol=1e-3)
+    x_averaged, _ = folds[0]["train"]
+    for i in range(2):
+        frames = np.moveaxis(_xflow_files.averaged(x["image"][i, ..., 0], 6), 0, -1)
+        np.testing.assert_allclose(x_averaged["image"][i], frames, rtol=1e-5)
+        sound = _xflow_files.averaged(x["audio"][i], 6).ravel()
+        np.testing.assert_allclose(x_averaged["audio"][i], sound, rtol=1e-4, atol=1e-5)
+    held = xflow._grid_digits(tmp_path, "sequences", "holdout")["test"]
+    np.testing.assert_array_equal(held[1], arrays["y"][arrays["split"] == "test"])
+    read = kf.datasets.grid_digits.load_data(tmp_path, noise_db=0, spectrogram=True)["test"][0]
+    for k in (0, 11):  # the step in the middle of each frame
+        expected = read["audio"][:, :, 2 * k + 1]
+        np.testing.assert_allclose(held[0]["audio"][:, k], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_pixels_are_means(command):
+    xflow = importlib.import_module("_xflow")
+    image = np.random.default_rng(0).normal(size=(2, 3, 9, 13, 1))
+    small = xflow.shrunk(image, 4, "sequences")
+    assert small.shape == (2, 3, 2, 3, 1)
+    for i, j in np.ndindex(2, 3):
+        square = image[1, 2, 4 * i : 4 * i + 4, 4 * j : 4 * j + 4, 0]
+        np.testing.assert_allclose(small[1, 2, i, j, 0], square.mean())
+    maps = np.moveaxis(image[..., 0], 1, -1)
+    np.testing.assert_allclose(
+        xflow.shrunk(maps, 4, "averaged"), np.moveaxis(small[..., 0], 1, -1), rtol=1e-6
+    )
+
+
+@pytest.mark.slow
+def test_letters_are_trained(command, tmp_path, capsys):
+    tiny_recordings.write_letters(tmp_path / "avletters")
+    options = ("--data", "avletters", "--data-dir", tmp_path, "--quick", "--shrink", 5)
+    rows = ("--rows", "DTN", "{CNN x MLP}-LSTM, XFlow")
+    command("xflow_table4", *options, "--epochs", 1, "--folds", 1, *rows)
+    printed = capsys.readouterr().out
+    assert "Quick version" in printed and "35.0" in printed and "89.6 (85.6)" in printed
+    found = lines(tmp_path, "xflow_table4_avletters_quick")
+    assert [line["row"] for line in found] == list(rows[1:])
+    assert all(0 <= line["accuracy"] <= 100 for line in found)
+
+
+@pytest.mark.slow
+def test_figures(command, tmp_path, capsys):
+    tiny_grid.write(tmp_path, y=np.arange(13) % 2)
+    options = ("--data", "grid_digits", "--data-dir", tmp_path, "--epochs", 1, "--shrink", 4)
+    command("xflow_figures", *options, "--quick")
+    name = "xflow_figures_grid_digits_quick"
+    printed = capsys.readouterr().out
+    assert "both networks, seed 0" in printed and "kept" in printed
+    written = {path.name for path in (tmp_path / "results").iterdir()} - {"backup"}
+    ends = (".csv", ".md", "_9.png", "_10.png", "_11.png")
+    assert written == {name + end for end in ends}
+    page = (tmp_path / "results" / f"{name}.md").read_text()
+    assert page.count("| first") == 3 and page.count("| second") == 1
+    found = lines(tmp_path, name)
+    assert len(found) == 4 and all(-1 <= line["trained"] <= 1 for line in found)
+    assert all(line["trained"] != line["initial"] for line in found[:2])
+    command("xflow_figures", *options, "--quick")
+    assert "both networks" not in capsys.readouterr().out
+    assert len(lines(tmp_path, name)) == 4
+
+
+def test_what_figures_measure(command):
+    figures = importlib.import_module("xflow_figures")
+    steps = np.array([[0.0, 0], [3, 4], [3, 5]])
+    np.testing.assert_allclose(figures.difference(steps), [25, 1])  # Eq. 1
+    a, b = np.array([1.0, 2, 4]), np.array([2.0, 1, 0])
+    pairs = [(a, 2 * a), (a, -a), (a, np.ones(3)), (a, b)]
+    expected = (1 - 1 + np.corrcoef(a, b)[0, 1]) / 3
+    assert figures.mean_correlation(pairs) == pytest.approx(expected)
+    maps = np.arange(24.0).reshape(1, 4, 3, 2)
+    left, right = figures.neighbours(maps)
+    np.testing.assert_allclose(right - left, 2)
