@@ -245,4 +245,4 @@ def _interval(lines, metric):
     if not values:
         return ""
     mean, low, high = kf.evaluation.mean_interval(values)
-    return f"{mean:.4g}" + (f" ± {(high - low) / 2:.2g}" if len(values) > 1 else "")
+    return f"{mean:.4g}" + (f" ± {(high - low) / 2:.2g}" if len(values) > 2 else "")
