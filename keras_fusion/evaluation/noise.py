@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_fusion._arguments import check_int
 from keras_fusion.models import FusionModel
-from keras_fusion.models.targets import check_inputs
+from keras_fusion.models.inputs import check_inputs
 
 
 class NoiseCurves(dict):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_fusion.models.targets import first_input
+from keras_fusion.models.inputs import first_input
 
 
 def devices_of_a_batch():

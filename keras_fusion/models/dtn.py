@@ -8,10 +8,10 @@ from keras_fusion._arguments import check_activation, check_int, check_widths
 from keras_fusion.layers import CooccurrenceRegularization, WeaklySharedDense
 from keras_fusion.models.assemble import Parts
 from keras_fusion.models.below import last_features
+from keras_fusion.models.inputs import check_inputs
 from keras_fusion.models.late_fusion import combine
 from keras_fusion.models.naming import named_backbones
 from keras_fusion.models.shares import called_on
-from keras_fusion.models.targets import check_inputs
 
 
 def build_dtn(

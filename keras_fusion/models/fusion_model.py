@@ -8,16 +8,13 @@ from keras import ops
 from keras_fusion._replica import weighed_by_samples
 from keras_fusion.models.description import meetings
 from keras_fusion.models.devices import check_batches, padded
+from keras_fusion.models.inputs import check_arrays, check_inputs, check_present, first_input
 from keras_fusion.models.keep_weights import keep_weights
 from keras_fusion.models.shares import shares_at_levels
 from keras_fusion.models.targets import (
-    check_arrays,
-    check_inputs,
     check_known,
     check_labels,
-    check_present,
     check_targets,
-    first_input,
     head_sample_weights,
     loss_weights_of,
     per_head,

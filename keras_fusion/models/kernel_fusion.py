@@ -8,9 +8,9 @@ from keras_fusion.layers import MultipleKernelFusion
 from keras_fusion.layers._kernels import draw_rows, is_kernel
 from keras_fusion.models.assemble import Parts
 from keras_fusion.models.below import last_features
+from keras_fusion.models.inputs import check_inputs, count_samples
 from keras_fusion.models.naming import named_backbones
 from keras_fusion.models.shares import called_on
-from keras_fusion.models.targets import check_inputs, count_samples
 
 
 def build_kernel_fusion(

@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers
 
 from keras_fusion.layers import ModalityMask
-from keras_fusion.models.targets import check_inputs
+from keras_fusion.models.inputs import check_inputs
 
 CHOICES = ("zero", "mean", "learned")
 

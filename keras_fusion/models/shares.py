@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_fusion.backbones.graph import steps
-from keras_fusion.models.targets import count_samples
+from keras_fusion.models.inputs import count_samples
 
 
 def shares_at_levels(model, levels, x, per_sample, prepared):
