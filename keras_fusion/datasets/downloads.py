@@ -55,10 +55,11 @@ def download(name, data_dir=None):
     Example:
 
     ```python
+    import os
     import keras_fusion as kf
 
-    folder = kf.datasets.download("mfeat", "data")  # 2 MB
-    x, y = kf.datasets.mfeat.load_data(folder)["train"]
+    folder = kf.datasets.download("mm_mnist", os.environ["KERAS_FUSION_DATA"])  # 11 MB
+    x, y = kf.datasets.mm_mnist.load_data(folder)["train"]
     ```
     """
     entry = catalogue.info(name)

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-BACKEND = os.environ["KERAS_BACKEND"]
+BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 MODE = sys.argv[2] if __name__ == "__main__" else None
 if BACKEND == "tensorflow" and MODE:
     import tensorflow as tf

@@ -423,7 +423,7 @@ def test_wrong_arguments(tmp_path):
         FusionWeightsHistory(log_dir=tmp_path, plot=True)
     with pytest.raises(ValueError, match=r"local folder.* Received: log_dir='gs://bucket/logs'"):
         FusionWeightsHistory(log_dir="gs://bucket/logs")
-    with pytest.raises(TypeError, match="int"):
+    with pytest.raises(TypeError, match="expected `path` to be .*Received: path=3"):
         FusionWeightsHistory(path=3)
 
 

@@ -129,6 +129,7 @@ import os, signal, sys
 sys.path.insert(0, {str(SCRIPT.parents[1])!r})
 from helpers.survival import At, BackupAndRestore, batches, build, weights
 import keras, numpy as np
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell starts us with &
 model, folder = build(), {str(tmp_path / "backup")!r}
 at = At(1, 1, lambda: os.kill(os.getpid(), signal.SIGINT))
 try:
