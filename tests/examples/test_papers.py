@@ -30,6 +30,8 @@ def shared(monkeypatch):
 @pytest.fixture
 def command(shared, monkeypatch, tmp_path):
     """Runs a command with two rows, one of which fails at will; returns what was trained."""
+    # There is no model; but it would collect the garbage of all tests before.
+    monkeypatch.setattr(keras.utils, "clear_session", lambda **_: None)
 
     def command(*words, fails=(), folds=1, paired=False):
         given = ["command", *map(str, words), "--results", str(tmp_path)]
