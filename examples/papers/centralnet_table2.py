@@ -16,9 +16,9 @@ of the errors on either modality alone; fusion layers are those that the paper f
 and 1, 0, 2); Fusion+Ensemble trains on the loss of the mean and on both unimodal losses; all
 seeds see the same two sets of singular vectors.
 
---quick: 10,240 training pairs, 5,000 test digits (the errors are times 2), images of 14x14 (means of
-2x2 pixels), 3 epochs, 3 seeds: 240 steps of training, where the paper has 43,000. About 20 minutes on
-one CPU core with TensorFlow.
+--quick: 10,240 training pairs, 5,000 test digits (the errors are times 2), images of 14x14 (means
+of 2x2 pixels), 3 epochs, 3 seeds: 240 steps of training, where the paper has 43,000. About 20
+minutes on one CPU core with TensorFlow.
 Data: `mnist.npz` in KERAS_FUSION_DATA or --data-dir, else Keras' download.
 """
 
