@@ -126,7 +126,12 @@ def test_diverged_training_is_drawn_as_far_as_it_goes():
     history.weights[0] = {
         level: dict.fromkeys(shares, float("nan")) for level, shares in history.weights[0].items()
     }
-    plot_fusion_history(history).draw_without_rendering()
+    figure = plot_fusion_history(history)
+    figure.draw_without_rendering()
+    drawn = np.asarray(lines(figure.axes[0])["image"].get_ydata())
+    expected = [100 * weights["level_0"]["image"] for weights in history.weights]
+    np.testing.assert_allclose(drawn, expected)  # NaN at its place, all else as it was
+    assert np.isnan(drawn[0]) and not np.isnan(drawn[1:]).any()
 
 
 def test_nothing_overlaps_with_8_modalities_and_7_levels():

@@ -30,6 +30,15 @@ def test_a_difference_reaches_as_far_on_both_sides():
         assert (axes.images[0].norm.vmin, axes.images[0].norm.vmax) == (low, high)
 
 
+def test_scores_share_a_scale_and_are_readable_on_it():
+    better = {cell: value - 40 for cell, value in ERRORS.items()}
+    figure = plot_score_grid({"a": ERRORS, "b": better})
+    for axes in figure.axes:
+        assert (axes.images[0].norm.vmin, axes.images[0].norm.vmax) == (10, 300)
+    colors = {text.get_text(): text.get_color() for ax in figure.axes for text in ax.texts}
+    assert colors["10"] == colors["50"] == "white" and colors["300"] == "black"
+
+
 @pytest.mark.parametrize("grids", [{}, {"a": {}}, [1]])
 def test_error(grids):
     with pytest.raises(TypeError, match="expected {heading"):
