@@ -99,7 +99,7 @@ def train(name, data, args, path, console):
     networks = {
         "image": kf.backbones.lenet5,
         "audio": lambda: kf.backbones.audio_cnn((112, 112, 1)),
-        "centralnet": kf.centralnet_av_mnist,
+        "centralnet": kf.presets.centralnet_av_mnist,
     }
     model = networks[name]()
     parts = {

@@ -92,7 +92,7 @@ def run(name, seed, data, epochs, path):
     """Trains one model, writes its test probabilities, returns its row."""
     modality, offset = MODELS[name]
     keras.utils.set_random_seed(seed + offset)
-    model = kf.centralnet_mm_mnist() if modality is None else kf.backbones.lenet5()
+    model = kf.presets.centralnet_mm_mnist() if modality is None else kf.backbones.lenet5()
     select = (lambda x: x) if modality is None else (lambda x: x[modality])
     x, y = data["train"]
     model.compile(

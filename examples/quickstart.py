@@ -49,7 +49,7 @@ def main():
             for name in (*MODALITIES, "central"):
                 task = progress.add_task(f"seed {seed}: {name}", total=args.epochs)
                 keras.utils.set_random_seed(seed)
-                model, weights = build(name), kf.FusionWeightsHistory()
+                model, weights = build(name), kf.training.FusionWeightsHistory()
                 begin = time.perf_counter()
                 scores = train(model, data, args.epochs, progress, task, weights)
                 seconds.setdefault(name, []).append(time.perf_counter() - begin)
@@ -83,7 +83,7 @@ def main():
     console.print(shares)
 
     kf.plot_fusion_weights(model, path=args.output / "fusion_weights.png")
-    kf.plot_fusion_history(weights, path=args.output / "fusion_history.png")
+    kf.plots.plot_fusion_history(weights, path=args.output / "fusion_history.png")
     model.save(args.output / "model.keras")
     if keras.backend.backend() == "torch":
         console.print("No SavedModel: Keras cannot write one from PyTorch.")

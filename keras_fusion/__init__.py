@@ -6,7 +6,7 @@ from keras_fusion import (
     backbones,
     datasets,
     evaluation,
-    export,
+    graph,
     layers,
     losses,
     metrics,
@@ -14,9 +14,8 @@ from keras_fusion import (
     plots,
     training,
 )
-from keras_fusion.backbones import fusion_points
-from keras_fusion.export import export_saved_model
-from keras_fusion.layers import CentralFusion
+from keras_fusion.export import export, export_saved_model
+from keras_fusion.graph import fusion_points
 from keras_fusion.models import (
     FusionModel,
     build,
@@ -37,27 +36,15 @@ from keras_fusion.models import (
     build_residual_gated,
     build_shared_specific,
     build_xflow,
-    centralnet_afew,
-    centralnet_audioset,
-    centralnet_av_mnist,
-    centralnet_mm_imdb,
-    centralnet_mm_mnist,
-    centralnet_montalbano,
     methods,
-    modality_gate_rgbd,
-    xflow_cnn_mlp,
-    xflow_cnn_mlp_lstm,
-    xflow_dtn,
+    presets,
 )
-from keras_fusion.plots import plot_fusion_graph, plot_fusion_history, plot_fusion_weights
-from keras_fusion.training import FusionWeightsHistory
+from keras_fusion.plots import plot_fusion_weights
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "CentralFusion",
     "FusionModel",
-    "FusionWeightsHistory",
     "backbones",
     "build",
     "build_centralnet",
@@ -77,31 +64,21 @@ __all__ = [
     "build_residual_gated",
     "build_shared_specific",
     "build_xflow",
-    "centralnet_afew",
-    "centralnet_audioset",
-    "centralnet_av_mnist",
-    "centralnet_mm_imdb",
-    "centralnet_mm_mnist",
-    "centralnet_montalbano",
     "datasets",
     "evaluation",
     "export",
     "export_saved_model",
     "fusion_points",
+    "graph",
     "layers",
     "losses",
     "methods",
     "metrics",
-    "modality_gate_rgbd",
     "models",
-    "plot_fusion_graph",
-    "plot_fusion_history",
     "plot_fusion_weights",
     "plots",
+    "presets",
     "training",
-    "xflow_cnn_mlp",
-    "xflow_cnn_mlp_lstm",
-    "xflow_dtn",
 ]
 
 

@@ -57,7 +57,7 @@ def method_makers():
 def network_makers():
     """Networks with registered functions of their own, and a model compiled with our losses."""
     return {
-        "network_xflow_cnn_mlp_lstm": lambda: kf.xflow_cnn_mlp_lstm(
+        "network_xflow_cnn_mlp_lstm": lambda: kf.presets.xflow_cnn_mlp_lstm(
             "digits",
             image_shape=(3, 8, 8, 1),
             audio_shape=(3, 4),

@@ -1,114 +1,14 @@
 """The direction of knowledge: walks the imports and fails on an arrow that points up."""
 
 import ast
-import sys
-from pathlib import Path
+import importlib
+import inspect
+import pkgutil
 
 import pytest
+from architecture import KNOWS, ROOT, modules_imported, package_faults
 
-ROOT = Path(__file__).parent.parent
-
-# What each room of the package may know, besides Keras and NumPy, itself and whatever these
-# know in turn. A new folder or file directly in keras_fusion/ needs a line here.
-KNOWS = {
-    "_arguments": set(),
-    "_replica": set(),
-    "_whole_file": set(),
-    "layers": {"_arguments", "_replica"},
-    "losses": {"_arguments"},
-    "metrics": {"_arguments"},
-    "backbones": {"layers"},
-    "models": {"layers", "losses", "metrics", "backbones"},
-    "datasets": set(),
-    "training": {"models", "_whole_file"},
-    "evaluation": {"models", "training"},
-    "tuning": {"models", "_whole_file"},
-    "export": {"models"},
-    "plots": {"models", "evaluation", "_whole_file"},
-}
-CORE = {"keras", "numpy"}
-# The rooms that run on every backend as they are.
-NEUTRAL = {"_arguments", "layers", "losses", "metrics", "backbones", "models"}
-BACKENDS = {"tensorflow", "jax", "torch"}
-# Importable where setup.py names them in an extra, and only inside functions.
-OPTIONAL = BACKENDS | {
-    "PIL",
-    "ai_edge_litert",
-    "h5py",  # comes with Keras
-    "keras_tuner",
-    "matplotlib",
-    "onnx",
-    "onnxruntime",
-    "rich",
-    "scipy",
-    "sklearn",
-    "soundfile",
-    "tensorboard",
-    "tensorflow_io",
-    "tf2onnx",
-}
-# HyperModels are subclasses of KerasTuner's, and `import keras_fusion` does not load the room.
-AT_MODULE_LEVEL = {"tuning": {"keras_tuner"}}
-OUTSIDE = {"examples", "tests", "tuning", "setup"}
-
-
-def reach(room):
-    """The room itself and everything below it."""
-    return {room}.union(*(reach(below) for below in KNOWS[room]))
-
-
-def modules_imported(path, package):
-    """Yields `(line, module, at_module_level)` of a file; package: the dotted name it lies in."""
-
-    def walk(node, at_module_level):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name, at_module_level) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parents, base]).rstrip(".")
-            # Whether `a.b` in `from a import b` is a module cannot be seen here, nor matters.
-            yield from ((node.lineno, f"{base}.{a.name}", at_module_level) for a in node.names)
-        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        for child in ast.iter_child_nodes(node):
-            yield from walk(child, at_module_level and not inside)
-
-    yield from walk(ast.parse(path.read_text(encoding="utf-8")), True)
-
-
-def package_faults(root):
-    """What is wrong with the imports of `root/keras_fusion`, one line for each."""
-    faults = []
-    for path in sorted((root / "keras_fusion").rglob("*.py")):
-        inside = path.relative_to(root / "keras_fusion")
-        room = inside.parts[0].removesuffix(".py")
-        if room == "__init__":
-            allowed = set(KNOWS)
-        elif room in KNOWS:
-            allowed = reach(room)
-        else:
-            faults.append(f"{inside}: `{room}` is not in the table KNOWS")
-            continue
-        package = ".".join(path.relative_to(root).parts[:-1])
-        for line, module, at_module_level in modules_imported(path, package):
-            top, second = [*module.split("."), ""][:2]
-            where = f"{inside}:{line}: {module}"
-            if top == "keras_fusion":
-                if second not in allowed:
-                    faults.append(f"{where}: `{room}` must not know `{second or 'the root'}`")
-            elif top in OUTSIDE:
-                faults.append(f"{where}: the package must not know `{top}`")
-            elif module.startswith("keras.src"):
-                faults.append(f"{where}: not public in Keras, so it may change in any release")
-            elif top in BACKENDS and room in NEUTRAL:
-                faults.append(f"{where}: `{room}` must run on every backend")
-            elif top in OPTIONAL:
-                if at_module_level and top not in AT_MODULE_LEVEL.get(room, ()):
-                    faults.append(f"{where}: optional, to be imported inside the function")
-            elif top not in CORE and top not in sys.stdlib_module_names:
-                faults.append(f"{where}: neither a requirement nor in an extra of setup.py")
-    return faults
+import keras_fusion
 
 
 def user_faults(root, folder):
@@ -159,16 +59,31 @@ def test_users(folder):
         ("layers/bad.py", "import keras_fusion", "`layers` must not know `the root`"),
         ("layers/bad.py", "from keras_fusion import Gate", "`layers` must not know `Gate`"),
         ("losses.py", "import keras_fusion.layers", "`losses` must not know `layers`"),
-        ("models/bad.py", "def f():\n    import keras_fusion.plots", "must not know `plots`"),
+        (
+            "models/assembly/bad.py",
+            "def f():\n    import keras_fusion.plots",
+            "must not know `plots`",
+        ),
         ("datasets/bad.py", "from keras_fusion.models import x", "must not know `models`"),
+        (
+            "models/assembly/bad.py",
+            "from keras_fusion.models.builders import x",
+            "`models.assembly` must not know `models.builders`",
+        ),
+        (
+            "models/fusion_model/bad.py",
+            "from keras_fusion.models import x",
+            "`models.fusion_model` must not know `models`",
+        ),
         ("plots/a/b.py", "from keras_fusion.export import x", "must not know `export`"),
-        ("new_room/__init__.py", "", "`new_room` is not in the table"),
+        ("new_package/__init__.py", "", "`new_package` is not in the table"),
+        ("models/helper.py", "", "`models.helper` is not in the table"),
         ("helpers.py", "import keras", "`helpers` is not in the table"),
         ("plots/bad.py", "import matplotlib.pyplot as plt", "inside the function"),
         ("plots/bad.py", "class A:\n    import matplotlib", "inside the function"),
         ("__init__.py", "try:\n    import rich\nexcept ImportError:\n    pass", "inside the"),
         ("layers/bad.py", "def f():\n    import tensorflow as tf", "on every backend"),
-        ("models/bad.py", "from keras.src import backend", "not public in Keras"),
+        ("models/assembly/bad.py", "from keras.src import backend", "not public in Keras"),
         ("plots/bad.py", "def f():\n    import seaborn", "nor in an extra"),
         ("tuning/bad.py", "import tuning.spaces", "must not know `tuning`"),
         ("tuning/bad.py", "from examples import av_mnist", "must not know `examples`"),
@@ -213,3 +128,25 @@ def test_user_faults_are_seen(tmp_path, code, faults):
     example.parent.mkdir(parents=True)
     example.write_text(code)
     assert len(user_faults(tmp_path, "examples")) == faults
+
+
+def test_no_module_is_hidden_by_a_function():
+    """`import keras_fusion.models.registry as m` must give the module."""
+    hidden = [
+        name
+        for _, name, _ in pkgutil.walk_packages(keras_fusion.__path__, "keras_fusion.")
+        if not name.endswith("__main__") and not inspect.ismodule(_attribute(name))
+    ]
+    assert hidden == []
+
+
+def _attribute(name):
+    importlib.import_module(name)
+    package, _, last = name.rpartition(".")
+    return getattr(importlib.import_module(package), last)
+
+
+def test_every_line_of_the_table_is_there():
+    root = ROOT / "keras_fusion"
+    paths = [root / name.replace(".", "/") for name in KNOWS]
+    assert [p for p in paths if not p.is_dir() and not p.with_suffix(".py").exists()] == []

@@ -83,7 +83,7 @@ def compiled(model):
 
 
 def ours():
-    return compiled(kf.centralnet_mm_mnist())
+    return compiled(kf.presets.centralnet_mm_mnist())
 
 
 def fit(model, x, y, batch, steps):

@@ -107,17 +107,17 @@ def backbones():
 
 
 PRESETS = {
-    "centralnet_mm_mnist": kf.centralnet_mm_mnist,
-    "centralnet_av_mnist": kf.centralnet_av_mnist,
-    "centralnet_montalbano": kf.centralnet_montalbano,
-    "centralnet_mm_imdb": kf.centralnet_mm_imdb,
-    "centralnet_afew": kf.centralnet_afew,
-    "xflow_cnn_mlp": lambda: kf.xflow_cnn_mlp("avletters"),
-    "xflow_cnn_mlp_lstm": lambda: kf.xflow_cnn_mlp_lstm("avletters"),
-    "xflow_dtn": lambda: kf.xflow_dtn("avletters"),
-    "modality_gate_rgbd, vgg19": kf.modality_gate_rgbd,
-    "modality_gate_rgbd, resnet50": lambda: kf.modality_gate_rgbd("resnet50"),
-    "centralnet_audioset": kf.centralnet_audioset,
+    "centralnet_mm_mnist": kf.presets.centralnet_mm_mnist,
+    "centralnet_av_mnist": kf.presets.centralnet_av_mnist,
+    "centralnet_montalbano": kf.presets.centralnet_montalbano,
+    "centralnet_mm_imdb": kf.presets.centralnet_mm_imdb,
+    "centralnet_afew": kf.presets.centralnet_afew,
+    "xflow_cnn_mlp": lambda: kf.presets.xflow_cnn_mlp("avletters"),
+    "xflow_cnn_mlp_lstm": lambda: kf.presets.xflow_cnn_mlp_lstm("avletters"),
+    "xflow_dtn": lambda: kf.presets.xflow_dtn("avletters"),
+    "modality_gate_rgbd, vgg19": kf.presets.modality_gate_rgbd,
+    "modality_gate_rgbd, resnet50": lambda: kf.presets.modality_gate_rgbd("resnet50"),
+    "centralnet_audioset": kf.presets.centralnet_audioset,
 }
 
 
@@ -196,7 +196,7 @@ def part_2(args, console):
     with tempfile.TemporaryDirectory() as folder, console.status("exporting and warming up"):
         keras.utils.clear_session()
         keras.utils.set_random_seed(0)
-        ours, plain = kf.centralnet_mm_mnist(), _plain_keras.centralnet()
+        ours, plain = kf.presets.centralnet_mm_mnist(), _plain_keras.centralnet()
         x = {count: inputs(ours, count) for count in (1, 32)}
         runs = {("predict", "ours"): lambda x: ours.predict(x, verbose=0),
                 ("predict", "plain"): lambda x: plain.predict(x, verbose=0)}  # fmt: skip

@@ -5,7 +5,7 @@
 
 `kf.training.fit_replicas` on JAX against an ordinary `fit` on JAX, with the same model, batches and
 optimizer, for two networks: "mlp", a CentralNet of two MLPs on features (64 to 64 units), and
-"lenet", `kf.centralnet_mm_mnist()` on images of 28x28. An epoch of --steps batches is repeated;
+"lenet", `kf.presets.centralnet_mm_mnist()` on 28x28 maps. An epoch of --steps batches is repeated;
 the first one, which compiles, does not count. `fit` is measured before and after everything else.
 Prints the time of a step divided by the replicas, and its ratio to `fit`; below 1 is faster. The
 time of the processor (all threads) is printed as well: on a machine that does other work too it
@@ -78,7 +78,7 @@ def main():
 
 
 def lenet():
-    return compiled(kf.centralnet_mm_mnist())
+    return compiled(kf.presets.centralnet_mm_mnist())
 
 
 def mlp():

@@ -3,7 +3,7 @@
     python examples/benchmarks/step_time.py
 
 Multimodal MNIST's shapes, batches of 128, everything on the CPU. On every Keras backend:
-(a) `kf.centralnet_mm_mnist()` through `fit`; (b) the same network written by hand in plain Keras;
+(a) `kf.presets.centralnet_mm_mnist()` through `fit`; (b) the same network by hand in plain Keras;
 (c) its three LeNets trained one by one, times summed; and (d) the same network in plain PyTorch,
 eager and compiled, where torch is installed. On TensorFlow also the forward pass: the SavedModel's
 signature against `model(x)`, for one sample and for a batch. That (a), (b) and (d) are one

@@ -87,7 +87,7 @@ def methods():
             "0.630 0.541 0.617 0.630",
             fusion("gmu", hidden_units=HIDDEN[-1]),
         ),
-        "CentralNet": ("0.639 0.561 0.631 0.639", kf.centralnet_mm_imdb),
+        "CentralNet": ("0.639 0.561 0.631 0.639", kf.presets.centralnet_mm_imdb),
         "GMU, its authors' protocol": ("", authors_gmu, None, 1.0),
     }
 

@@ -87,7 +87,7 @@ def methods(args, classes):
         )
 
     def gated(name):
-        return kf.modality_gate_rgbd(
+        return kf.presets.modality_gate_rgbd(
             name.lower(), classes, (*shape, 3), (*shape, 1), UNITS, DROPOUT, weights
         )
 

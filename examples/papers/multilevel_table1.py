@@ -99,7 +99,9 @@ def afew(args):
         "Audio": ("34.2", single(afew_networks, "audio"), "audio"),
     }
     published = ("40.1 ± 1.2", "55.3 ± 1.2", "55.3 ± 1.2", "53.2 ± 0.9", "55.1 ± 0.8", "57.2 ± 0.4")
-    fusions = method_rows(afew_networks, kf.centralnet_afew, gmu_units=128, early={"taps": inputs})
+    fusions = method_rows(
+        afew_networks, kf.presets.centralnet_afew, gmu_units=128, early={"taps": inputs}
+    )
     methods |= {
         name: (value, fusions[name]) for name, value in zip(fusions, published, strict=True)
     }
@@ -162,7 +164,7 @@ def audioset(args):
             return audioset_networks(weights)
 
         def central():
-            return kf.centralnet_audioset(weights)
+            return kf.presets.centralnet_audioset(weights)
 
         video = ("conv1_relu", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out",
                  "conv5_block3_out")  # fmt: skip
@@ -227,7 +229,7 @@ def montalbano(args):
     """Rows, metric and loader of Montalbano, by the protocol of centralnet_table5.py."""
     first = centralnet_table5
     fusions = method_rows(
-        first.networks, lambda: kf.centralnet_montalbano(padded=True), 0.5, first.HIDDEN[-1]
+        first.networks, lambda: kf.presets.centralnet_montalbano(padded=True), 0.5, first.HIDDEN[-1]
     )
     published = ("97.81 ± 0.05", "97.54 ± 0.02", "97.54 ± 0.02", "98.19 ± 0.03", "97.98 ± 0.04",
                  "98.27 ± 0.03")  # fmt: skip
@@ -242,7 +244,7 @@ def mm_imdb(args):
     first = centralnet_table7
     inputs = {name: ["input", "dense1_dropout", "dense2_dropout"] for name in first.SIZES}
     fusions = method_rows(
-        first.networks, kf.centralnet_mm_imdb, 0.25, first.HIDDEN[-1], {"taps": inputs}
+        first.networks, kf.presets.centralnet_mm_imdb, 0.25, first.HIDDEN[-1], {"taps": inputs}
     )
     published = ("0.630 ± 0.0024", "0.635 ± 0.0014", "0.635 ± 0.0014", "0.624 ± 0.0015",
                  "0.630 ± 0.0017", "0.639 ± 0.0012")  # fmt: skip

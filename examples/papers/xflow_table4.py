@@ -36,7 +36,7 @@ def dtn(data, seeds, args, fold, backup_dir):
     _, preset, classes, _ = _xflow.DATA[args.data]
 
     def build():
-        return kf.xflow_dtn(
+        return kf.presets.xflow_dtn(
             preset,
             image_features=x["image"].shape[1],
             audio_features=x["audio"].shape[1],

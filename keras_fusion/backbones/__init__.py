@@ -1,23 +1,21 @@
-"""Unimodal networks, and the places of any Keras model at which fusion can begin."""
+"""Unimodal networks: functions that make a backbone for one modality."""
 
-from keras_fusion.backbones.audioset import audioset_cnn
+from keras_fusion.backbones._blocks import conv_block, dense_block, dropped
+from keras_fusion.backbones.applications import check_weights, pretrained, resnet50, vgg16, vgg19
+from keras_fusion.backbones.audioset import audioset_cnn, pooled_by_seven
 from keras_fusion.backbones.depth import depth_cnn
-from keras_fusion.backbones.fusion_points import FusionPoint, FusionPoints, fusion_points
 from keras_fusion.backbones.inflated import inflate, inflated_resnet50
 from keras_fusion.backbones.lenet import audio_cnn, lenet5
-from keras_fusion.backbones.mlp import mlp
-from keras_fusion.backbones.pretrained import pretrained, resnet50, vgg16, vgg19
+from keras_fusion.backbones.perceptron import mlp
 from keras_fusion.backbones.sequences import cnn_1d, gru, lstm
 from keras_fusion.backbones.text import text_encoder, text_vectorizer
 
+# The other names are for the rest of this package.
 __all__ = [
-    "FusionPoint",
-    "FusionPoints",
     "audio_cnn",
     "audioset_cnn",
     "cnn_1d",
     "depth_cnn",
-    "fusion_points",
     "gru",
     "inflate",
     "inflated_resnet50",

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_fusion.backbones.blocks import check_map_network, conv_block, dropped
+from keras_fusion.backbones._blocks import check_map_network, conv_block, dropped
 
 _FILTERS = (64, 128, 256, 512, 1024, 2048)
 

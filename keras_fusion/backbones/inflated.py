@@ -3,10 +3,10 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._arguments import check_activation, check_int, check_rate
-from keras_fusion.backbones.blocks import dropped
-from keras_fusion.backbones.graph import as_functional, steps
-from keras_fusion.backbones.pretrained import resnet50
+from keras_fusion._checks import check_activation, check_int, check_rate
+from keras_fusion.backbones._blocks import dropped
+from keras_fusion.backbones.applications import resnet50
+from keras_fusion.graph import as_functional, steps
 from keras_fusion.layers import PadFrames, PreprocessImages
 
 # Layers that treat every place and time alike: they are the same in 3-D.

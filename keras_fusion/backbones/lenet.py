@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_fusion.backbones.blocks import check_map_network, conv_block, dense_block
+from keras_fusion.backbones._blocks import check_map_network, conv_block, dense_block
 
 
 def lenet5(

@@ -3,8 +3,8 @@
 import keras
 from keras import layers
 
-from keras_fusion._arguments import check_bool, check_int, check_widths
-from keras_fusion.backbones.blocks import check_network, conv_block, dropped
+from keras_fusion._checks import check_bool, check_int, check_widths
+from keras_fusion.backbones._blocks import check_network, conv_block, dropped
 
 
 def gru(

@@ -2,7 +2,6 @@
 
 from keras_fusion.evaluation.comparison import Comparison, compare
 from keras_fusion.evaluation.cross_validation import check_groups, cross_validate, group_folds
-from keras_fusion.evaluation.modality_subsets import ModalitySubsets, modality_subsets
 from keras_fusion.evaluation.noise import NoiseCurves, add_noise, noise_curves
 from keras_fusion.evaluation.report import markdown_report
 from keras_fusion.evaluation.results import append_results, environment, read_results
@@ -15,6 +14,7 @@ from keras_fusion.evaluation.statistics import (
     wilcoxon_test,
     z_test,
 )
+from keras_fusion.evaluation.subsets import ModalitySubsets, modality_subsets
 
 __all__ = [
     "Comparison",

@@ -6,7 +6,7 @@ import time
 
 import keras
 
-from keras_fusion._arguments import check_bool, check_keywords
+from keras_fusion._checks import check_bool, check_keywords
 from keras_fusion.evaluation.results import append_results, check_path, environment, read_results
 from keras_fusion.evaluation.statistics import (
     as_floats,

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from keras_fusion._arguments import check_int, check_keywords, check_seed
-from keras_fusion.models.inputs import first_input
+from keras_fusion._checks import check_int, check_keywords, check_seed
+from keras_fusion.models.fusion_model import first_input
 from keras_fusion.training import fit_replicas
 
 

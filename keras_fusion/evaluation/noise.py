@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from keras_fusion._arguments import check_int
+from keras_fusion._checks import check_int
 from keras_fusion.models import FusionModel
-from keras_fusion.models.inputs import check_inputs
+from keras_fusion.models.fusion_model import check_inputs
 
 
 class NoiseCurves(dict):

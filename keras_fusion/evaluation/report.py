@@ -2,7 +2,7 @@
 
 import os
 
-from keras_fusion._whole_file import whole_file
+from keras_fusion._files import whole_file
 from keras_fusion.evaluation.comparison import Comparison
 
 

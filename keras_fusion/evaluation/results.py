@@ -11,7 +11,7 @@ import platform
 import keras
 import numpy as np
 
-from keras_fusion._whole_file import whole_file
+from keras_fusion._files import whole_file
 
 LIBRARIES = ("keras_fusion", "keras", "numpy")
 

@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers
 
 from keras_fusion.export._signatures import flat_inputs
-from keras_fusion.models.inputs import check_inputs
+from keras_fusion.models.fusion_model import check_inputs
 
 _BATCHES = (3, 1)
 _ANY_LENGTH = 16

@@ -6,7 +6,7 @@ import wave
 import keras
 import numpy as np
 
-from keras_fusion._arguments import check_choice, is_number
+from keras_fusion._checks import check_choice, is_number
 from keras_fusion.export._signatures import Endpoint, everything, predictions
 
 KINDS = ("jpeg", "png", "wav")

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_fusion.backbones.graph import ancestors
 from keras_fusion.export.saved_model import heads, input_spec
-from keras_fusion.models.shares import called_on
+from keras_fusion.graph import ancestors
+from keras_fusion.models.fusion_model import called_on
 
 Endpoint = namedtuple("Endpoint", "function specs expected")
 """`function({input: tensor})` gives `{output: tensor}`; `specs` are its inputs by name;

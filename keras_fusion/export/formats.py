@@ -8,7 +8,7 @@ import importlib.util
 
 import keras
 
-from keras_fusion._arguments import check_bool, check_choice, is_number
+from keras_fusion._checks import check_bool, check_choice, is_number
 from keras_fusion.export import _check, _elsewhere, _files, _raw, _signatures
 from keras_fusion.export._compared import ExportReport, write
 from keras_fusion.export.saved_model import check_model

@@ -5,7 +5,7 @@ import random
 import numpy as np
 from keras import ops
 
-from keras_fusion._arguments import is_number
+from keras_fusion._checks import is_number
 
 # Each with its default parameter: factor of the bandwidth, none, degree.
 KERNELS = {"rbf": 1.0, "linear": None, "polynomial": 2}

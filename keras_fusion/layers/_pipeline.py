@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_fusion._arguments import check_bool, check_int, check_rate
+from keras_fusion._checks import check_bool, check_int, check_rate
 
 
 class Pipeline(keras.layers.Layer):

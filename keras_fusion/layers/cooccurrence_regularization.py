@@ -5,7 +5,7 @@ from itertools import combinations
 import keras
 from keras import ops
 
-from keras_fusion._arguments import check_factor
+from keras_fusion._checks import check_factor
 from keras_fusion.layers._vectors import check_one_width, vectors
 
 

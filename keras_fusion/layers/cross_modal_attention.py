@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._arguments import check_bool, check_choice, check_int, check_rate
+from keras_fusion._checks import check_bool, check_choice, check_int, check_rate
 from keras_fusion.layers._tokens import all_tokens_of, check_call, check_tokens, filled, mean_of
 
 POOLINGS = (None, "mean")

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._arguments import check_bool, check_choice, check_int
+from keras_fusion._checks import check_bool, check_choice, check_int
 from keras_fusion.layers._vectors import check_built, check_vectors, masked_softmax, vectors
 
 GATES_ON = ("inputs", "projections")

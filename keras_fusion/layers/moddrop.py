@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_fusion._arguments import check_bool, is_number
+from keras_fusion._checks import check_bool, is_number
 from keras_fusion._replica import which_replica
 from keras_fusion.layers._modalities import as_list, check_shapes, column, shape_of
 

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._arguments import check_int
+from keras_fusion._checks import check_int
 from keras_fusion.layers._modalities import shape_of
 from keras_fusion.layers._tokens import (
     all_tokens_of,

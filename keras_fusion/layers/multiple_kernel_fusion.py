@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_fusion._arguments import check_bool, check_int
+from keras_fusion._checks import check_bool, check_int
 from keras_fusion.layers._kernels import (
     draw_rows,
     frozen,

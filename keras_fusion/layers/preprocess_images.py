@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_fusion._arguments import check_choice
+from keras_fusion._checks import check_choice
 
 MODES = ("caffe", "tf", "torch")
 _MEAN_BGR = (103.939, 116.779, 123.68)

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._arguments import check_int
+from keras_fusion._checks import check_int
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")

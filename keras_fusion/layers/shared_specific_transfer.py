@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._arguments import check_factor, check_int, is_number
+from keras_fusion._checks import check_factor, check_int, is_number
 from keras_fusion.layers._vectors import (
     check_built,
     check_vectors,

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._arguments import check_activation, check_factor, check_int
+from keras_fusion._checks import check_activation, check_factor, check_int
 from keras_fusion.layers._modalities import without_absent
 from keras_fusion.layers._vectors import check_one_width, vectors
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_fusion._arguments import check_choice
+from keras_fusion._checks import check_choice
 from keras_fusion.layers._modalities import (
     UNINFORMED,
     any_mask,

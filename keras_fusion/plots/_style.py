@@ -2,7 +2,7 @@
 
 import os
 
-from keras_fusion._whole_file import whole_file
+from keras_fusion._files import whole_file
 
 CENTRAL = "central"
 # Okabe and Ito's palette. The grey is the neutral tone farthest from all of it: under simulated

@@ -2,8 +2,8 @@
 
 import textwrap
 
-from keras_fusion.backbones.fusion_points import shape_name
-from keras_fusion.models.description import meetings
+from keras_fusion.graph import shape_name
+from keras_fusion.models.fusion_model import meetings
 from keras_fusion.plots._style import (
     CENTRAL,
     import_matplotlib,
@@ -50,7 +50,7 @@ def plot_fusion_graph(model, path=None, ax=None, title=None):
 
     >>> import keras_fusion as kf
     >>> model = kf.build_centralnet({"image": kf.backbones.mlp(4), "audio": kf.backbones.mlp(6)})
-    >>> texts = [text.get_text() for text in kf.plot_fusion_graph(model).axes[0].texts]
+    >>> texts = [text.get_text() for text in kf.plots.plot_fusion_graph(model).axes[0].texts]
     >>> [text.replace(chr(10), ", ") for text in texts if text.startswith("fusion")]
     ['fusion_0, 128', 'fusion_1, 10']
 

@@ -57,9 +57,9 @@ def plot_fusion_history(history, metric=None, path=None, title=None):
     >>> model = kf.build_centralnet({"image": kf.backbones.mlp(4), "audio": kf.backbones.mlp(6)})
     >>> model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     >>> x = {"image": np.ones((8, 4)), "audio": np.ones((8, 6))}
-    >>> history = kf.FusionWeightsHistory()
+    >>> history = kf.training.FusionWeightsHistory()
     >>> _ = model.fit(x, np.zeros(8), verbose=0, callbacks=[history])
-    >>> figure = kf.plot_fusion_history(history)
+    >>> figure = kf.plots.plot_fusion_history(history)
     >>> [axes.get_title() for axes in figure.axes]
     ['level_0', 'level_1', 'accuracy']
 

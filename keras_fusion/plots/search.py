@@ -2,7 +2,7 @@
 
 import math
 
-from keras_fusion._arguments import check_choice
+from keras_fusion._checks import check_choice
 from keras_fusion.plots._style import COLORS, finished, import_matplotlib, set_log_scale
 
 _DOT, _BEST, _FAILED = COLORS[0], COLORS[3], "#4D4D4D"

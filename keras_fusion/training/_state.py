@@ -7,7 +7,7 @@ import zipfile
 import keras
 import numpy as np
 
-from keras_fusion._whole_file import whole_file
+from keras_fusion._files import whole_file
 
 GROUPS = ("trainable", "non_trainable", "optimizer")
 

@@ -5,7 +5,7 @@ import os
 
 import keras
 
-from keras_fusion._arguments import check_bool
+from keras_fusion._checks import check_bool
 from keras_fusion.training._state import (
     GROUPS,
     groups,

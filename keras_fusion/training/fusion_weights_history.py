@@ -5,7 +5,7 @@ import os
 
 import keras
 
-from keras_fusion._whole_file import whole_file
+from keras_fusion._files import whole_file
 from keras_fusion.training._event_files import add_events, check_log_dir, new_event_file
 
 PREFIX = "fusion/"
@@ -57,7 +57,7 @@ class FusionWeightsHistory(keras.callbacks.Callback):
     >>> model = kf.build_centralnet({"image": kf.backbones.mlp(4), "audio": kf.backbones.mlp(6)})
     >>> model.compile("adam", loss="sparse_categorical_crossentropy")
     >>> x = {"image": np.ones((8, 4)), "audio": np.ones((8, 6))}
-    >>> history = kf.FusionWeightsHistory()
+    >>> history = kf.training.FusionWeightsHistory()
     >>> _ = model.fit(x, np.zeros(8), epochs=2, verbose=0, callbacks=[history])
     >>> history.epochs
     [0, 1, 2]

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 
-from keras_fusion._arguments import check_bool, check_choice, check_int
+from keras_fusion._checks import check_bool, check_choice, check_int
 from keras_fusion.training._replica_epochs import arrays, rates, run_epochs
 from keras_fusion.training._replica_files import read
 from keras_fusion.training._replica_loop import SingleFit

@@ -5,11 +5,11 @@ import inspect
 import keras
 import keras_tuner
 
-from keras_fusion._arguments import check_choice
-from keras_fusion.backbones import fusion_points
+from keras_fusion._checks import check_choice
+from keras_fusion.graph import fusion_points
 from keras_fusion.models import build, methods
-from keras_fusion.tuning.arguments import TRAINING, builder_arguments, check_names
-from keras_fusion.tuning.entries import check_entry, declare, is_per_modality
+from keras_fusion.tuning._arguments import TRAINING, builder_arguments, check_names
+from keras_fusion.tuning._entries import check_entry, declare, is_per_modality
 from keras_fusion.tuning.spaces import spaces_of
 
 METHOD = "method"

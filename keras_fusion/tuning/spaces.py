@@ -14,7 +14,7 @@ defaults are those of the builders, so that a space's default configuration is `
 
 import copy
 
-from keras_fusion._arguments import check_choice
+from keras_fusion._checks import check_choice
 
 # Of the training and of the backbones; every method has these two.
 _TRAINING = {

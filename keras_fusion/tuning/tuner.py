@@ -8,17 +8,17 @@ import time
 import keras
 import keras_tuner
 
-from keras_fusion._arguments import check_int, check_seed
-from keras_fusion.tuning.devices import as_strategy, count_gpus, empty_cache
-from keras_fusion.tuning.files import (
+from keras_fusion._checks import check_int, check_seed
+from keras_fusion.tuning._files import (
     check_folder,
     folder_error,
     is_folder_error,
     write_json,
 )
+from keras_fusion.tuning._objective import as_objective, check_logged, check_name, check_validation
+from keras_fusion.tuning._oracles import make_oracle
+from keras_fusion.tuning.devices import as_strategy, count_gpus, empty_cache
 from keras_fusion.tuning.hypermodel import FusionHyperModel
-from keras_fusion.tuning.objective import as_objective, check_logged, check_name, check_validation
-from keras_fusion.tuning.oracles import make_oracle
 from keras_fusion.tuning.trials import NOTE, read_note, reason_of
 
 

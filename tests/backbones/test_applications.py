@@ -5,7 +5,7 @@ import pytest
 from helpers.tiny import without_weights
 from keras import layers
 
-from keras_fusion.backbones import fusion_points
+from keras_fusion.graph import fusion_points
 
 
 @pytest.fixture(autouse=True)

@@ -6,14 +6,8 @@ import pytest
 from helpers.tiny import map_net, without_weights
 from keras import layers
 
-from keras_fusion.backbones import (
-    audioset_cnn,
-    depth_cnn,
-    fusion_points,
-    inflate,
-    inflated_resnet50,
-    resnet50,
-)
+from keras_fusion.backbones import audioset_cnn, depth_cnn, inflate, inflated_resnet50, resnet50
+from keras_fusion.graph import fusion_points
 
 RESNET_STAGES = [
     ("pool1_pool", (64, 64, 64)),

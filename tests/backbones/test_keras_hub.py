@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from helpers.tiny import labels, outputs, reloaded, untrained_weights, vector_net
 
-from keras_fusion import build_centralnet, fusion_points
+from keras_fusion import build_centralnet
+from keras_fusion.graph import fusion_points
 
 hub = pytest.importorskip("keras_hub", reason="needs keras_hub")
 

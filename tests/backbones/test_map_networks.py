@@ -7,7 +7,8 @@ import pytest
 from helpers.tiny import without_weights
 from keras import layers
 
-from keras_fusion.backbones import audioset_cnn, depth_cnn, fusion_points, mlp
+from keras_fusion.backbones import audioset_cnn, depth_cnn, mlp
+from keras_fusion.graph import fusion_points
 
 
 @pytest.fixture(autouse=True)

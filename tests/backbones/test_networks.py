@@ -5,7 +5,8 @@ import pytest
 from helpers.tiny import without_weights
 from keras import layers
 
-from keras_fusion.backbones import audio_cnn, fusion_points, lenet5, mlp
+from keras_fusion.backbones import audio_cnn, lenet5, mlp
+from keras_fusion.graph import fusion_points
 
 
 @pytest.fixture(autouse=True)

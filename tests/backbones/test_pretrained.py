@@ -9,8 +9,9 @@ from helpers.tiny import outputs, reloaded, without_weights
 from keras import layers
 
 from keras_fusion import build_centralnet
-from keras_fusion.backbones import fusion_points, mlp, pretrained, resnet50, vgg16, vgg19
-from keras_fusion.backbones.pretrained import _NETWORKS
+from keras_fusion.backbones import mlp, pretrained, resnet50, vgg16, vgg19
+from keras_fusion.backbones.applications import _NETWORKS
+from keras_fusion.graph import fusion_points
 from keras_fusion.layers import PreprocessImages
 
 ALL = sorted(name for name in dir(keras.applications) if name[0].isupper())

@@ -7,7 +7,8 @@ from helpers.tiny import BATCH, batch, labels, outputs, untrained_weights, value
 from keras import layers
 
 from keras_fusion import build_centralnet
-from keras_fusion.backbones import cnn_1d, fusion_points, gru, lstm
+from keras_fusion.backbones import cnn_1d, gru, lstm
+from keras_fusion.graph import fusion_points
 
 X = np.random.default_rng(0).normal(size=(BATCH, 6, 2)).astype("float32")
 

@@ -14,7 +14,8 @@ from helpers.tiny import (
 )
 
 from keras_fusion import build_centralnet
-from keras_fusion.backbones import fusion_points, text_encoder, text_vectorizer
+from keras_fusion.backbones import text_encoder, text_vectorizer
+from keras_fusion.graph import fusion_points
 
 TEXTS = ["Soft, soft and warm!", "warm", "too small"]
 IDS = np.array([[2, 4, 0, 0], [0, 0, 0, 0], [3, 0, 2, 2], [1, 1, 1, 1]])

@@ -21,9 +21,9 @@ NAMES = [method.name for method in kf.methods()]
 # The small ones of the papers' networks: padded features, and XFlow's with its LSTM. The benchmark
 # `export_latency.py --presets` does the large ones.
 PRESETS = {
-    "centralnet_afew": kf.models.centralnet_afew,
-    "centralnet_montalbano": kf.models.centralnet_montalbano,
-    "xflow_cnn_mlp_lstm": lambda: kf.xflow_cnn_mlp_lstm("avletters"),
+    "centralnet_afew": kf.presets.centralnet_afew,
+    "centralnet_montalbano": kf.presets.centralnet_montalbano,
+    "xflow_cnn_mlp_lstm": lambda: kf.presets.xflow_cnn_mlp_lstm("avletters"),
 }
 
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_fusion import CentralFusion
+from keras_fusion.layers import CentralFusion
 
 
 def maker(tensor):

@@ -90,7 +90,7 @@ def main(folder, epoch=None, place=None):
 
     # Without a seed: a program that goes on takes it all from the file.
     model = build(seed=0 if not os.path.exists(f"{folder}/backup") else os.getpid())
-    record = kf.FusionWeightsHistory(f"{folder}/weights.csv")
+    record = kf.training.FusionWeightsHistory(f"{folder}/weights.csv")
     callbacks = [record, BackupAndRestore(f"{folder}/backup")]
     if place == "write":
         at_write(int(epoch), kill)

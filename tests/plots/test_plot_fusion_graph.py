@@ -7,7 +7,7 @@ import pytest
 from helpers.tiny import map_net, vector_net
 
 import keras_fusion as kf
-from keras_fusion.models.description import meetings
+from keras_fusion.models.fusion_model._summary import meetings
 
 pytest.importorskip("matplotlib", reason="needs matplotlib")
 
@@ -29,7 +29,7 @@ def boxes(ax):
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_every_tensor_has_its_box(count):
     model = build(count)
-    ax = kf.plot_fusion_graph(model).axes[0]
+    ax = kf.plots.plot_fusion_graph(model).axes[0]
     found = sorted(boxes(ax).values())
     expected = []
     for meeting in meetings(model):
@@ -43,7 +43,7 @@ def test_every_tensor_has_its_box(count):
 
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_no_box_covers_another(count):
-    figure = kf.plot_fusion_graph(build(count))
+    figure = kf.plots.plot_fusion_graph(build(count))
     figure.draw_without_rendering()
     extents = [text.get_bbox_patch().get_window_extent() for text in boxes(figure.axes[0])]
     assert not any(a.overlaps(b) for a, b in itertools.combinations(extents, 2))
@@ -51,7 +51,7 @@ def test_no_box_covers_another(count):
 
 @pytest.mark.parametrize("count", [3, 4])
 def test_no_line_runs_through_a_box(count):
-    figure = kf.plot_fusion_graph(build(count))
+    figure = kf.plots.plot_fusion_graph(build(count))
     figure.draw_without_rendering()
     ax = figure.axes[0]
     lines = [line.get_window_extent() for line in ax.lines]
@@ -62,7 +62,7 @@ def test_no_line_runs_through_a_box(count):
 
 
 def test_modalities_stand_apart_and_the_center_between_them():
-    ax = kf.plot_fusion_graph(build(3)).axes[0]
+    ax = kf.plots.plot_fusion_graph(build(3)).axes[0]
     places = {text.get_text(): text.get_position() for text in ax.texts}
     heads = [places[name][0] for name in ("image", "depth", "heat")]
     center = places["fusion_0\n8x8x1"][0]
@@ -72,7 +72,9 @@ def test_modalities_stand_apart_and_the_center_between_them():
 
 def test_steps_stand_at_the_arrows():
     model = kf.build_centralnet({"image": map_net(), "sound": vector_net(units=(5,))})
-    texts = [t.get_text().replace("\n", " ") for t in kf.plot_fusion_graph(model).axes[0].texts]
+    texts = [
+        t.get_text().replace("\n", " ") for t in kf.plots.plot_fusion_graph(model).axes[0].texts
+    ]
     assert "mean over space, zero-padding" in texts
     assert texts.count("logits of probabilities") == 2
 
@@ -80,18 +82,18 @@ def test_steps_stand_at_the_arrows():
 @pytest.mark.parametrize("method", ["xflow", "late_mean", "hybrid", "cross_attention"])
 def test_other_methods(method):
     model = kf.build(method, {"image": map_net(), "sound": vector_net(units=(4, 4))})
-    assert kf.plot_fusion_graph(model).axes[0].get_title() == model.name
+    assert kf.plots.plot_fusion_graph(model).axes[0].get_title() == model.name
 
 
 def test_file_title_and_axes(tmp_path):
     import matplotlib.figure
 
     ax = matplotlib.figure.Figure().add_subplot()
-    figure = kf.plot_fusion_graph(build(), tmp_path / "graph.svg", ax, "My model")
+    figure = kf.plots.plot_fusion_graph(build(), tmp_path / "graph.svg", ax, "My model")
     assert figure is ax.figure and ax.get_title() == "My model"
     assert (tmp_path / "graph.svg").read_text().startswith("<?xml")
 
 
 def test_errors():
     with pytest.raises(TypeError, match="expected a FusionModel. Received: Sequential"):
-        kf.plot_fusion_graph(keras.Sequential())
+        kf.plots.plot_fusion_graph(keras.Sequential())

@@ -15,7 +15,7 @@ from helpers.tiny import labels, vector_net
 
 import keras_fusion as kf
 from keras_fusion import _replica
-from keras_fusion.models import devices
+from keras_fusion.models.fusion_model import _jax as devices
 
 BACKEND = keras.backend.backend()
 SCRIPT = Path(distributed.__file__)

@@ -121,7 +121,7 @@ def test_records_before_training_and_after_every_epoch():
 def test_a_real_model_is_recorded_and_drawn():
     model = kf.build_centralnet({"image": kf.backbones.mlp(2), "audio": kf.backbones.mlp(2)})
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    history = kf.FusionWeightsHistory()
+    history = kf.training.FusionWeightsHistory()
     model.fit(X, np.arange(16) % 10, epochs=2, verbose=0, callbacks=[history])
     assert history.weights[-1] == model.fusion_weights() != history.weights[0]
     assert {"central_accuracy", "image_accuracy", "audio_loss"} <= set(history.logs[-1])

@@ -54,7 +54,7 @@ def assert_equal(found, expected):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    record = kf.FusionWeightsHistory()
+    record = kf.training.FusionWeightsHistory()
     found, history = train(tmp_path_factory.mktemp("undisturbed") / "backup", record)
     return found, history, record
 
@@ -64,7 +64,7 @@ def undisturbed(tmp_path_factory):
 )
 def test_goes_on_from_the_last_epoch(place, undisturbed, tmp_path, monkeypatch):
     epoch, batch = place
-    first = kf.FusionWeightsHistory()
+    first = kf.training.FusionWeightsHistory()
     if batch == "write":
         monkeypatch.setattr(np, "savez", np.savez)  # put back at the end
         survival.at_write(epoch, cut)
@@ -72,7 +72,7 @@ def test_goes_on_from_the_last_epoch(place, undisturbed, tmp_path, monkeypatch):
         monkeypatch.undo()
     else:
         cut_off(tmp_path / "b", first, At(epoch, batch, cut))
-    seen, record = [], kf.FusionWeightsHistory()
+    seen, record = [], kf.training.FusionWeightsHistory()
     watch = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(epoch))
     # Another seed: all that is random comes from the file.
     found, history = train(tmp_path / "b", record, watch, seed=9)

@@ -6,7 +6,7 @@ import pytest
 from helpers import tiny_search
 
 import keras_fusion as kf
-from keras_fusion.tuning.objective import as_objective
+from keras_fusion.tuning._objective import as_objective
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import json
 import pytest
 
 import keras_fusion as kf
-from keras_fusion.tuning.arguments import builder_arguments, check_names, searchable
-from keras_fusion.tuning.entries import check_entry
+from keras_fusion.tuning._arguments import builder_arguments, check_names, searchable
+from keras_fusion.tuning._entries import check_entry
 from keras_fusion.tuning.spaces import spaces_of
 
 METHODS = [m.name for m in kf.methods()]

@@ -186,7 +186,7 @@ def test_the_model_of_an_execution_is_gone_before_the_next(tmp_path):
 def test_callbacks_of_this_package_can_be_copied(tmp_path):
     hypermodel = tiny_search.hypermodel("weighted_mean", {"learning_rate": [0.1]})
     tuner = tiny_search.tuner(tmp_path, hypermodel, max_trials=1)
-    rows = tiny_search.search(tuner, callbacks=[kf.FusionWeightsHistory()])
+    rows = tiny_search.search(tuner, callbacks=[kf.training.FusionWeightsHistory()])
     assert rows[0]["status"] == "COMPLETED"
 
 

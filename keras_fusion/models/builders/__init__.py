@@ -1,0 +1,42 @@
+"""One builder per fusion method."""
+
+from keras_fusion.models.builders._xflow_connections import exchange, join
+from keras_fusion.models.builders.centralnet import build_centralnet
+from keras_fusion.models.builders.cross_attention import build_cross_attention
+from keras_fusion.models.builders.dtn import build_dtn, pretrain_dtn
+from keras_fusion.models.builders.early_fusion import build_early_fusion
+from keras_fusion.models.builders.ensemble import build_ensemble
+from keras_fusion.models.builders.fusion_ensemble import build_fusion_ensemble
+from keras_fusion.models.builders.gmu import build_gmu
+from keras_fusion.models.builders.hybrid_fusion import build_hybrid_fusion
+from keras_fusion.models.builders.interactive_memory import build_interactive_memory
+from keras_fusion.models.builders.intermediate_fusion import build_intermediate_fusion
+from keras_fusion.models.builders.kernel_fusion import adapt_kernels, build_kernel_fusion
+from keras_fusion.models.builders.late_fusion import build_late_fusion
+from keras_fusion.models.builders.modality_gated import build_modality_gated
+from keras_fusion.models.builders.moddrop import build_moddrop
+from keras_fusion.models.builders.residual_gated import build_residual_gated
+from keras_fusion.models.builders.shared_specific import build_shared_specific
+from keras_fusion.models.builders.xflow import build_xflow
+
+__all__ = [
+    "adapt_kernels",
+    "build_centralnet",
+    "build_cross_attention",
+    "build_dtn",
+    "build_early_fusion",
+    "build_ensemble",
+    "build_fusion_ensemble",
+    "build_gmu",
+    "build_hybrid_fusion",
+    "build_interactive_memory",
+    "build_intermediate_fusion",
+    "build_kernel_fusion",
+    "build_late_fusion",
+    "build_modality_gated",
+    "build_moddrop",
+    "build_residual_gated",
+    "build_shared_specific",
+    "build_xflow",
+    "pretrain_dtn",
+]

@@ -1,0 +1,79 @@
+"""A stream that is walked stage by stage, so that something can be done to it in between."""
+
+from keras import layers
+
+from keras_fusion.graph import fusion_points, point_at, split_at
+from keras_fusion.models.assembly import flat, pooled
+from keras_fusion.models.builders._xflow_connections import join
+
+
+class Route:
+    """A backbone cut at chosen points.
+
+    Args:
+        model: The backbone.
+        stream: Its `Stream`.
+        points: The chosen `FusionPoint`s, lowest first, one or more.
+        head: `Head`, what is predicted.
+        predicts: Bool, whether `prediction` will be asked for.
+
+    Attributes:
+        name: The modality.
+        inputs: Its input, masked.
+        tensor: Where the walk has arrived; to be replaced by whatever should go on from there.
+    """
+
+    def __init__(self, model, stream, points, head, predicts):
+        self.name = stream.name
+        self.inputs = self.tensor = stream.masked_inputs
+        self._head = head
+        found = fusion_points(model)
+        last = found[-1]
+        if last.role == "prediction":
+            self._ends_in = "probabilities"
+        elif found.head == "linear" and last.shape == (head.units,):
+            self._ends_in = "logits"
+        else:
+            self._ends_in = "features"
+        end = last if self._ends_in == "features" else found[-2]
+        paths = [point.path for point in points]
+        names = [f"{self.name}_stage_{i}" for i in range(1, len(paths) + 1)]
+        # A point chosen by hand may lie above the last one found.
+        self._has_end = point_at(model, end.path)[0] > point_at(model, paths[-1])[0]
+        if self._has_end:
+            paths, names = [*paths, end.path], [*names, f"{self.name}_features"]
+        if predicts and self._ends_in != "features":
+            paths, names = [*paths, last.path], [*names, f"{self.name}_prediction"]
+        self._pieces = split_at(model, paths, names)
+
+    def advance(self):
+        """Walks to the next point."""
+        self.tensor = self._pieces.pop(0)(self.tensor)
+
+    def merge(self, sent, depth, norm, dropout):
+        """Takes in what the other stream sent, a tensor or None.
+
+        Where layers of the backbone follow, what comes out has the width they were made for.
+        """
+        width = self.tensor.shape[-1]
+        self.tensor = join([sent, self.tensor], f"{self.name}_merge_{depth}", norm, dropout)
+        if self.tensor.shape[-1] != width and self._pieces:
+            project = layers.Dense(width, use_bias=False, name=f"{self.name}_project_{depth}")
+            self.tensor = project(self.tensor)
+
+    def finish(self):
+        """Walks to the last features; returns them as a vector."""
+        if self._has_end:
+            self.advance()
+        return flat(self.tensor, f"{self.name}_flat")
+
+    def prediction(self):
+        """The modality's own prediction, after `finish`."""
+        if self._ends_in == "features":
+            features = pooled(self.tensor, f"{self.name}_pooled")
+            logits = layers.Dense(self._head.units, name=f"{self.name}_logits")(features)
+            return self._head(logits, f"{self.name}_head")
+        self.advance()
+        if self._ends_in == "logits":
+            return self._head(self.tensor, f"{self.name}_head")
+        return layers.Activation("linear", dtype="float32", name=f"{self.name}_head")(self.tensor)

@@ -1,0 +1,123 @@
+"""CentralNet: a central network between the unimodal ones, fused at every level."""
+
+from keras_fusion._checks import check_choice, check_int, check_rate
+from keras_fusion.graph import shape_name
+from keras_fusion.layers import CentralFusion, NormalizeProbabilities
+from keras_fusion.models.assembly import ALIGNMENTS, Parts, cells_above, level_shape, paired_levels
+
+
+def build_centralnet(
+    backbones,
+    *,
+    num_classes=None,
+    units=None,
+    head=None,
+    taps="auto",
+    align="auto",
+    central=None,
+    kernel_size=3,
+    max_width=1024,
+    dropout=0.5,
+    modality_scale=True,
+    fuse="logits",
+    unimodal_loss_weights=1.0,
+    missing_modalities=False,
+    name="centralnet",
+):
+    """Wires unimodal Keras models together into a CentralNet.
+
+    At every level a `CentralFusion` adds the modalities' hidden representations and the central
+    network's own, with learned weights, and a cell of the central network takes the sum to the
+    next level. The last sum is that of the predictions. All networks train together, on the
+    central loss plus the unimodal ones, Eq. (2). The backbones keep their weights, share them
+    with the new model, and stay frozen where `trainable=False`.
+
+    Args:
+        backbones: Dict `{modality: keras.Model}`, or a list of models (then named after them).
+            Two or more, each with one input and one output: functional, Sequential,
+            keras.applications, nested. One and the same model under two names shares its
+            weights between them. If they end in predictions (softmax or sigmoid), nothing else
+            is needed.
+        num_classes: Int, number of classes, for backbones that end in features: they get heads
+            of their own. A last Dense without activation with as many units is taken as logits.
+        units: Int, the same for regression.
+        head: "softmax" (default for classes), "sigmoid" (default for one class; several labels
+            at once) or "linear" (default with `units`). Given alone it says that the backbones
+            end in logits.
+        taps: "auto" (see `fusion_points`; paired from the output end, so the deeper network
+            begins alone; the inputs are a level where their shapes are equal), or a dict
+            `{modality: [layer names]}`, lowest first, lists of one length.
+        align: "auto", "pad" or "project": how tensors of different widths are brought to one.
+            Zero-padding, a learned projection, or (default) padding up to `max_width` and
+            projection down to it. Sizes are pooled to the smallest and kinds averaged (a video
+            over time where it meets a map, a map to a vector where it meets one).
+        central: Optional list with one cell per level, from the lowest to the last, which makes
+            the central prediction's logits: a layer or a function on tensors, or None for the
+            default. A cell's output has the shape of the next level.
+        kernel_size: Int, of the central convolutions; the presets use the paper's 5.
+        max_width: Int, upper limit of the central network's width unless `align="pad"`.
+        dropout: Float in [0, 1), after the central dense layers.
+        modality_scale: Bool: Eq. (3), the default, or Eq. (1); see `CentralFusion`.
+        fuse: "logits": the last sum is that of the logits, followed by the head's activation; or
+            "probabilities": that of the probabilities, normalized again.
+        unimodal_loss_weights: Float or dict `{modality: float}` >= 0: the betas of Eq. (2), used
+            by `compile` unless it is given others. The paper's are 1.
+        missing_modalities: Bool, string or dict. Adds the input `present`, `(batch, number of
+            modalities)` in the order of the sorted names; see `FusionModel`.
+        name: Of the model.
+
+    Returns:
+        `FusionModel` with the inputs `{modality: ...}` and the outputs `{"central": ...,
+        modality: ...}`, not compiled.
+
+    Raises:
+        TypeError, ValueError: arguments or backbones that do not fit; the message names them.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> image = kf.backbones.lenet5((8, 8, 1))
+    >>> sound = kf.backbones.mlp(20, hidden_units=(64, 32))
+    >>> model = kf.build_centralnet({"image": image, "sound": sound})
+    >>> sorted(model.output)
+    ['central', 'image', 'sound']
+    >>> model.fusion_weights()["level_0"]
+    {'image': 0.5, 'sound': 0.5}
+
+    Reference:
+        Vielzeuf et al. (2018), CentralNet: a Multilayer Approach for Multimodal Fusion, Sect. 2.
+    """
+    _check(align, fuse, kernel_size, max_width, dropout)
+    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
+    levels = paired_levels(parts.streams, align, max_width, use_inputs=taps == "auto")
+    cells = cells_above(levels, parts.head, central, kernel_size, dropout)
+
+    hidden = None
+    for i, (tensors, cell) in enumerate(zip(levels, cells, strict=True)):
+        fusion = CentralFusion(modality_scale, name=f"fusion_{i}")
+        label = shape_name(level_shape(tensors))
+        hidden = cell(parts.fuse(fusion, tensors, i, label, central=hidden))
+
+    fusion = CentralFusion(modality_scale, name=f"fusion_{len(levels)}")
+    output = _fuse_predictions(parts, fusion, hidden, len(levels), fuse)
+    return parts.finish(output, unimodal_loss_weights, name)
+
+
+def _check(align, fuse, kernel_size, max_width, dropout):
+    check_choice("align", align, ALIGNMENTS)
+    check_choice("fuse", fuse, ("logits", "probabilities"))
+    check_int("kernel_size", kernel_size)
+    check_int("max_width", max_width)
+    check_rate("dropout", dropout)
+
+
+def _fuse_predictions(parts, fusion, logits, level, fuse):
+    """The last sum, of the unimodal predictions and the central one."""
+    head, streams = parts.head, parts.streams
+    if head.activation == "linear" or fuse == "logits":
+        fused = parts.fuse(fusion, [s.logits for s in streams], level, "prediction", logits)
+        return head(fused, "central_head")
+    probabilities = head(logits, "central_probabilities")
+    predictions = [s.prediction for s in streams]
+    fused = parts.fuse(fusion, predictions, level, "prediction", probabilities)
+    return NormalizeProbabilities(head.activation, dtype="float32", name="central_head")(fused)

@@ -1,0 +1,98 @@
+"""Cross-modal attention: each modality looks at the others' tokens, then a joint classifier."""
+
+from keras import layers
+
+from keras_fusion._checks import check_int, check_rate
+from keras_fusion.backbones import dropped
+from keras_fusion.layers import CrossModalAttention
+from keras_fusion.models.assembly import Parts, last_tokens, named_backbones
+
+
+def build_cross_attention(
+    backbones,
+    *,
+    hidden_units=128,
+    num_heads=4,
+    residual=True,
+    attention_dropout=0.0,
+    dropout=0.0,
+    max_tokens=256,
+    num_classes=None,
+    units=None,
+    head=None,
+    taps="auto",
+    unimodal_loss_weights=None,
+    missing_modalities=False,
+    name="cross_attention",
+):
+    """Lets the tokens of each modality attend to those of the others, and predicts from the means.
+
+    Use it where parts of one modality belong to parts of another: words and image regions, frames
+    and sounds. Tokens are the steps of a sequence and the places of a map or video; a vector is
+    one token, to which all attention goes. What comes out of the attention is averaged over the
+    tokens of each modality, concatenated, and classified by a dense layer; that is ours, as the
+    overview describes the attention alone. Masks that Keras carries with a sequence
+    (`Embedding(mask_zero=True)`, `Masking`) are respected throughout.
+
+    Args:
+        backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
+            `build_centralnet`.
+        hidden_units: Int >= 1, the width of the attention, a multiple of `num_heads`.
+        num_heads, residual: Of the attention, see `CrossModalAttention`.
+        attention_dropout: Float in [0, 1), the rate at which attention weights are dropped.
+        dropout: Float in [0, 1), the rate before the prediction.
+        max_tokens: Int >= 1. Maps and videos with more places are average-pooled evenly until
+            they have no more: the cost grows with the product of two modalities' tokens.
+        num_classes, units, head: What is predicted, see `build_centralnet`.
+        taps: "auto": the last hidden fusion point that is a sequence, map or video; where there
+            is none, or a recurrent layer reads the sequence to a vector, the last hidden one; of
+            a backbone without hidden layers what it outputs, or what it gets if it consists of
+            its prediction alone. Or a dict `{modality: [layer names]}`; of several the last one
+            counts.
+        unimodal_loss_weights: None (default): no unimodal heads. A float or a dict
+            `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. Needs
+            `residual=True`, without which nothing is left of a modality alone.
+        name: Of the model.
+
+    Returns:
+        `FusionModel` with the output "central", and one per modality if it has unimodal heads;
+        not compiled. The method has no weights that are shares of the modalities:
+        `fusion_weights()` is empty.
+
+    Raises:
+        TypeError, ValueError: arguments or backbones that do not fit; the message names them.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> image = kf.backbones.lenet5((28, 28, 1))
+    >>> sound = kf.backbones.lenet5((20, 20, 1))
+    >>> model = kf.build_cross_attention({"image": image, "sound": sound}, hidden_units=32)
+    >>> [tuple(x.shape[1:]) for x in model.get_layer("fusion_0").input]  # 7x7 and 5x5 tokens
+    [(7, 7, 64), (5, 5, 64)]
+
+    Reference:
+        Yang et al. (2022), An Overview of Multimodal Fusion Learning, Sect. 3.2. Vaswani et al.
+        (2017), Attention Is All You Need, Eq. (1).
+    """
+    check_int("hidden_units", hidden_units)
+    check_rate("attention_dropout", attention_dropout)
+    check_rate("dropout", dropout)
+    if missing_modalities and residual is False:
+        raise ValueError(
+            "residual: expected True with missing_modalities=True, as the attention gives nothing "
+            "for a modality that is alone. Received: False"
+        )
+    backbones = named_backbones(backbones)
+    attention = CrossModalAttention(
+        hidden_units, num_heads, attention_dropout, residual, pooling="mean", name="fusion_0"
+    )
+    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
+    keep_heads = unimodal_loss_weights is not None
+    tensors = last_tokens(parts, backbones, taps, keep_heads, max_tokens)
+    options = {} if parts.present is None else {"present": parts.present}
+    x = layers.Concatenate(name="central_concat")(attention(tensors, **options))
+    x = dropped(x, dropout, "central_dropout")
+    logits = layers.Dense(parts.head.units, name="central_logits")(x)
+    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)

@@ -1,0 +1,44 @@
+"""Early fusion: the lowest features concatenated, then one joint network."""
+
+from keras_fusion.models.builders.intermediate_fusion import build_intermediate_fusion
+
+
+def build_early_fusion(backbones, *, name="early_fusion", **kwargs):
+    """Concatenates the modalities' low-level features; one joint network does the rest.
+
+    Use it where the modalities are closely related and aligned, so that it pays to look at them
+    together from the start. It is `build_intermediate_fusion(operation="concat", level=0)`: the
+    inputs themselves are concatenated where their shapes are equal, and else the lowest
+    features that can be paired.
+
+    Args:
+        backbones: Dict `{modality: keras.Model}` or a list of models; see `build_centralnet`.
+        name: Of the model.
+        **kwargs: Further arguments of `build_intermediate_fusion`, but not `operation` and
+            `level`.
+
+    Returns:
+        `FusionModel` with the output "central" (and one per modality if there are unimodal
+        heads), not compiled.
+
+    Raises:
+        TypeError, ValueError: arguments or backbones that do not fit; the message names them.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> nets = [kf.backbones.lenet5((8, 8, 1)), kf.backbones.lenet5((8, 8, 1))]
+    >>> kf.build_early_fusion(nets).get_layer("fusion_0").output.shape
+    (None, 8, 8, 2)
+
+    Reference:
+        The overview of multimodal fusion methods, Sect. 3.1 (early fusion); Vielzeuf et al.
+        (2018), CentralNet, Fig. 2 (a).
+    """
+    fixed = sorted({"operation", "level"} & set(kwargs))
+    if fixed:
+        raise TypeError(
+            'build_early_fusion: expected no operation and no level: it is the one with "concat" '
+            f"at level 0 (for others: build_intermediate_fusion). Received: {', '.join(fixed)}"
+        )
+    return build_intermediate_fusion(backbones, operation="concat", level=0, name=name, **kwargs)

@@ -1,0 +1,50 @@
+"""Fusion+Ensemble: the mean of the unimodal predictions and of a basic fusion's."""
+
+from keras_fusion.models.builders.hybrid_fusion import build_hybrid_fusion
+
+
+def build_fusion_ensemble(backbones, *, operation="sum", level=0, name="fusion_ensemble", **kwargs):
+    """The mean of the unimodal predictions and of a basic fusion's: "Fusion+Ensemble".
+
+    Use it to get more out of a basic fusion at the price of the unimodal heads it leaves out:
+    an ensemble of n + 1 classifiers on the same networks, one per modality and the fused one:
+
+        p = (p_1 + ... + p_n + p_fused) / (n + 1)
+
+    The paper does not say on which losses the three are trained. Here all of them train together
+    on the loss of the mean and on the unimodal losses with weight 1.
+
+    Args:
+        backbones: Dict `{modality: keras.Model}` or a list of models; see `build_centralnet`.
+        operation, level: Of the fusion: "sum" (default), "subtract", "product" or "concat", at
+            the hidden level 0 (default) to -1; see `build_intermediate_fusion`. The best of the
+            paper is the sum at level 0.
+        name: Of the model.
+        **kwargs: Further arguments of `build_hybrid_fusion`, but not `rule` and `priors`.
+
+    Returns:
+        `FusionModel` with the outputs "central", the mean, and one per modality; not compiled.
+
+    Raises:
+        TypeError, ValueError: arguments or backbones that do not fit; the message names them.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> nets = [kf.backbones.lenet5((8, 8, 1)), kf.backbones.lenet5((8, 8, 1))]
+    >>> sorted(kf.build_fusion_ensemble(nets).output)
+    ['central', 'lenet5', 'lenet5_2']
+
+    Reference:
+        Vielzeuf et al. (2018), CentralNet: a Multilayer Approach for Multimodal Fusion,
+        Sect. 3.1 and Table 2 ("Fusion+Ensemble").
+    """
+    fixed = sorted({"rule", "priors"} & set(kwargs))
+    if fixed:
+        raise TypeError(
+            "build_fusion_ensemble: expected neither rule nor priors: it is the mean (for other "
+            f"rules: build_hybrid_fusion). Received: {', '.join(fixed)}"
+        )
+    return build_hybrid_fusion(
+        backbones, rule="mean", operation=operation, level=level, name=name, **kwargs
+    )

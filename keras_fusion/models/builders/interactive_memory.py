@@ -1,0 +1,107 @@
+"""Multi-interactive memory: the modalities are read in several hops, guided by a query."""
+
+from keras import layers
+
+from keras_fusion._checks import check_rate
+from keras_fusion.backbones import dropped
+from keras_fusion.layers import MultiInteractiveMemory
+from keras_fusion.models.assembly import Parts, last_tokens, named_backbones
+
+
+def build_interactive_memory(
+    backbones,
+    *,
+    query=None,
+    hidden_units=128,
+    hops=3,
+    dropout=0.0,
+    max_tokens=256,
+    num_classes=None,
+    units=None,
+    head=None,
+    taps="auto",
+    unimodal_loss_weights=None,
+    missing_modalities=False,
+    name="interactive_memory",
+):
+    """Reads the modalities' tokens in several hops of attention, each guided by the one before.
+
+    Use it where one modality asks about the others (`query="aspect"`): which sentiment a text
+    and its images have towards the battery, what is to be seen left of the door. Without a query
+    the first hop is guided by a learned vector. Tokens are the steps of a sequence and the places
+    of a map or video; a vector is one token. Masks that Keras carries with a sequence
+    (`Embedding(mask_zero=True)`, `Masking`) are respected throughout.
+
+    Args:
+        backbones: Dict `{modality: keras.Model}`, or a list of models, two or more and the query;
+            see `build_centralnet`.
+        query: Name of the modality that is the aspect or question; the mean of its tokens guides
+            the first hop. None (default): no such modality.
+        hidden_units: Int >= 1, the width of memories and states.
+        hops: Int >= 1, how many times the memories are read.
+        dropout: Float in [0, 1), the rate before the prediction.
+        max_tokens: Int >= 1. Maps and videos with more places are average-pooled evenly until
+            they have no more.
+        num_classes, units, head: What is predicted, see `build_centralnet`.
+        taps: "auto": the last hidden fusion point that is a sequence, map or video; where there
+            is none, or a recurrent layer reads the sequence to a vector, the last hidden one; of
+            a backbone without hidden layers what it outputs, or what it gets if it consists of
+            its prediction alone. Or a dict `{modality: [layer names]}`; of several the last one
+            counts.
+        unimodal_loss_weights: None (default, as in the paper): no unimodal heads. A float or a
+            dict `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
+        name: Of the model.
+
+    Returns:
+        `FusionModel` with the output "central", and one per modality if it has unimodal heads;
+        not compiled. The method has no weights that are shares of the modalities:
+        `fusion_weights()` is empty.
+
+    Raises:
+        TypeError, ValueError: arguments or backbones that do not fit; the message names them.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> image = kf.backbones.lenet5((8, 8, 1))
+    >>> text = kf.backbones.mlp(20, hidden_units=(32,))
+    >>> aspect = kf.backbones.mlp(5, hidden_units=(16,))
+    >>> model = kf.build_interactive_memory(
+    ...     {"aspect": aspect, "image": image, "text": text}, query="aspect", hidden_units=24
+    ... )
+    >>> model.get_layer("fusion_0").output.shape  # the states of image and text
+    (None, 48)
+
+    Reference:
+        Xu, Mao & Chen (2019), Multi-Interactive Memory Network for Aspect Based Multimodal
+        Sentiment Analysis. Yang et al. (2022), An Overview of Multimodal Fusion Learning,
+        Sect. 3.2.
+    """
+    check_rate("dropout", dropout)
+    memory = MultiInteractiveMemory(hidden_units, hops, name="fusion_0")
+    backbones = _query_last(named_backbones(backbones), query)
+    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
+    keep_heads = unimodal_loss_weights is not None
+    tensors = last_tokens(parts, backbones, taps, keep_heads, max_tokens)
+    options = {} if parts.present is None else {"present": parts.present}
+    if query is not None:
+        options["query"] = tensors.pop()
+    x = dropped(memory(tensors, **options), dropout, "central_dropout")
+    logits = layers.Dense(parts.head.units, name="central_logits")(x)
+    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+
+
+def _query_last(backbones, query):
+    """The dict with the query at the end, where the layer expects its column of `present`."""
+    if query is None:
+        return backbones
+    if query not in backbones:
+        raise ValueError(f"query: expected one of {list(backbones)}. Received: {query!r}")
+    memories = {name: model for name, model in backbones.items() if name != query}
+    if len(memories) < 2:
+        raise ValueError(
+            "backbones: expected two or more besides the query. "
+            f"Received: {list(memories)} and query={query!r}"
+        )
+    return {**memories, query: backbones[query]}

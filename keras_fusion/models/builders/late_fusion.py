@@ -1,0 +1,156 @@
+"""Late fusion: the modalities' predictions are combined, and nothing below them."""
+
+from keras import layers
+
+from keras_fusion._checks import check_choice
+from keras_fusion.layers import ElementwiseFusion, ScoreRule, WeightedMean
+from keras_fusion.models.assembly import Parts
+
+RULES = ("mean", "max", "product", "vote", "weighted_mean", "concat")
+_FOR_REGRESSION = ("mean", "weighted_mean", "concat")
+
+
+def build_late_fusion(
+    backbones,
+    *,
+    rule="mean",
+    priors=None,
+    fuse="logits",
+    num_classes=None,
+    units=None,
+    head=None,
+    unimodal_loss_weights="auto",
+    missing_modalities=False,
+    name="late_fusion",
+):
+    """Combines the predictions of unimodal Keras models by a rule or by learned weights.
+
+    Use it first: it takes any networks, whatever they look like inside, and says what fusing
+    deeper has to beat. Every modality is decided on its own, then the decisions are combined:
+
+        "mean", "max", "product", "vote"    fixed rules, see `ScoreRule`
+        "weighted_mean"                     one learned weight per modality, see `WeightedMean`;
+                                            row (a) of the CentralNet paper
+        "concat"                            softmax(W [z_1, ..., z_n] + b): one linear layer on
+                                            the concatenated logits; row (b), and with
+                                            `unimodal_loss_weights=1.0` row (c), Concat +
+                                            Multi-Task
+
+    The other rules work on the probabilities, and the central output is a distribution again. The
+    paper concatenates "scores", which may be either: from probabilities, which lie between 0 and
+    1, W takes many more steps to learn a confident prediction (`fuse`). The fixed
+    rules have no weights: trained networks are fused without further training. Where they are
+    trained here, both the central loss and the unimodal losses train them (through "vote" goes
+    no gradient, so there only the unimodal ones); classifiers trained each on its own, as late
+    fusion is often described, come from `compile(loss_weights={"central": 0.0, ...})` with 1.0 for
+    every modality.
+
+    Args:
+        backbones: Dict `{modality: keras.Model}` or a list of models; see `build_centralnet`.
+        rule: "mean" (default), "max", "product" (Bayes), "vote" (majority), "weighted_mean" or
+            "concat". For regression "mean", "weighted_mean" and "concat" only.
+        priors: For "product": sequence with the frequency of every class, or None (default) for
+            classes of the same frequency; see `ScoreRule`.
+        fuse: "logits" (default) or "probabilities": what "concat" concatenates. The other rules
+            take no notice of it.
+        num_classes, units, head: What is predicted, where the backbones do not say it; see
+            `build_centralnet`.
+        unimodal_loss_weights: Float or dict `{modality: float}` >= 0: the betas of Eq. (2), the
+            weights of the unimodal losses; or None for a model without unimodal heads. "auto"
+            (default) is None for "weighted_mean" and "concat", as the paper's rows (a) and (b)
+            train on the central loss only, and 1.0 for the rules without weights.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. The
+            rules and the weighted mean go over the modalities that a sample has; "concat" has zeros
+            for the others.
+        name: Of the model.
+
+    Returns:
+        `FusionModel` with the output "central", and one per modality unless
+        `unimodal_loss_weights` is None; not compiled.
+
+    Raises:
+        TypeError, ValueError: arguments or backbones that do not fit; the message names them.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> image = kf.backbones.lenet5((8, 8, 1))
+    >>> sound = kf.backbones.mlp(20)
+    >>> mean = kf.build_late_fusion({"image": image, "sound": sound})
+    >>> sorted(mean.output)
+    ['central', 'image', 'sound']
+    >>> learned = kf.build_late_fusion([image, sound], rule="weighted_mean")
+    >>> learned.fusion_weights()
+    {'level_0': {'lenet5': 0.5, 'mlp': 0.5}}
+
+    Reference:
+        Vielzeuf et al. (2018), CentralNet: a Multilayer Approach for Multimodal Fusion, Sect. 3,
+        (a) to (c), without the equations; the overview of multimodal fusion methods, Sect. 3.1.
+    """
+    check_rule(rule, priors)
+    check_choice("fuse", fuse, ("logits", "probabilities"))
+    parts = Parts(backbones, "auto", num_classes, units, head, missing_modalities)
+    if isinstance(unimodal_loss_weights, str):
+        unimodal_loss_weights = _default_weights(unimodal_loss_weights, rule)
+    fused = combine(parts, rule, 0, priors=priors, fuse=fuse)
+    return parts.finish(fused, unimodal_loss_weights, name)
+
+
+def check_rule(rule, priors=None):
+    """An error unless `rule` is one, and takes these priors."""
+    check_choice("rule", rule, RULES)
+    if priors is not None and rule != "product":
+        raise ValueError(
+            f'priors: expected None, as only the rule "product" has them. Received: {priors!r} '
+            f'with rule="{rule}"'
+        )
+
+
+def _default_weights(given, rule):
+    if given != "auto":
+        raise ValueError(
+            'unimodal_loss_weights: expected "auto", None, a float or a dict {modality: float}. '
+            f"Received: {given!r}"
+        )
+    return None if rule in ("weighted_mean", "concat") else 1.0
+
+
+def combine(parts, rule, level, joint_logits=None, priors=None, fuse="logits"):
+    """The central prediction made of the unimodal ones, and of a joint network's if given.
+
+    Args:
+        parts: `Parts`.
+        rule: One of `RULES`.
+        level: Int, number of this fusion level, for the names.
+        joint_logits: Those of a joint network, which counts as one more source, or None.
+        priors, fuse: See `build_late_fusion`.
+    """
+    head = parts.head
+    if head.activation == "linear" and rule not in _FOR_REGRESSION:
+        raise ValueError(
+            f"rule: expected one of {_FOR_REGRESSION} for regression, as the others need "
+            f"probabilities. Received: {rule!r}"
+        )
+    if rule == "concat" and fuse == "logits":
+        return _concatenated(parts, [s.logits for s in parts.streams], level, joint_logits)
+    predictions = [stream.prediction for stream in parts.streams]
+    joint = None if joint_logits is None else head(joint_logits, "central_probabilities")
+    if rule == "concat":
+        return _concatenated(parts, predictions, level, joint)
+    # float32 under mixed precision too: probabilities near 0 and 1 need it.
+    options = {"dtype": "float32", "name": f"fusion_{level}"}
+    if rule == "weighted_mean":
+        mean = WeightedMean(head.activation, **options)
+        fused = parts.fuse(mean, predictions, level, "prediction", joint)
+    else:
+        fused = parts.call(ScoreRule(rule, head.activation, priors, **options), predictions, joint)
+    return layers.Activation("linear", dtype="float32", name="central_head")(fused)
+
+
+def _concatenated(parts, scores, level, joint):
+    x = parts.call(ElementwiseFusion("concat", name=f"fusion_{level}"), scores)
+    if joint is not None:
+        x = layers.Concatenate(name=f"fusion_{level}_central")([x, joint])
+    # A joint network before it has "central_logits" of its own.
+    name = "central_logits" if joint is None else "central_scores"
+    return parts.head(layers.Dense(parts.head.units, name=name)(x), "central_head")

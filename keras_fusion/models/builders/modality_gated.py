@@ -1,0 +1,89 @@
+"""Modality gating: a concatenation of features in which one modality weighs them all."""
+
+from keras import layers
+
+from keras_fusion._checks import check_choice, check_rate, check_widths
+from keras_fusion.backbones import dense_block
+from keras_fusion.layers import ModalityGate
+from keras_fusion.models.assembly import Parts, last_features, named_backbones
+
+
+def build_modality_gated(
+    backbones,
+    *,
+    reference=None,
+    hidden_units=(512, 512),
+    dropout=0.5,
+    num_classes=None,
+    units=None,
+    head=None,
+    taps="auto",
+    unimodal_loss_weights=None,
+    missing_modalities=False,
+    name="modality_gated",
+):
+    """Gates the modalities' features, concatenates them, and puts dense layers on top.
+
+    Use it instead of a plain concatenation where one modality is much stronger than the others:
+    the gate takes as much from the one as it lets in of the other, for every sample anew
+    (`model.fusion_weights(x, per_sample=True)`). The features of a modality are its last hidden
+    fusion point, a map or sequence averaged to a vector; a backbone without hidden layers gives
+    what it outputs, or what it gets if it consists of its prediction alone.
+
+    Args:
+        backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
+            `build_centralnet`.
+        reference: Name of the modality that is F^A in Eq. (7), and has no gate of its own; by
+            default the first. In the paper RGB images are, and depth maps are F^B.
+        hidden_units: Sequence of ints >= 1, one fully connected layer each (with batch
+            normalization, ReLU and dropout), before the prediction. The paper has two and does
+            not give their widths; (512, 512) is ours. An empty one leaves the prediction alone.
+        dropout: Float in [0, 1), the rate after each of these layers.
+        num_classes, units, head: What is predicted, see `build_centralnet`.
+        taps: "auto", or a dict `{modality: [layer names]}`; of several the last one counts.
+        unimodal_loss_weights: None (default, as in the paper): no unimodal heads. A float or a
+            dict `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
+        name: Of the model.
+
+    Returns:
+        `FusionModel` with the output "central", and one per modality if it has unimodal heads;
+        not compiled.
+
+    Raises:
+        TypeError, ValueError: arguments or backbones that do not fit; the message names them.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> rgb = kf.backbones.lenet5((8, 8, 3))
+    >>> depth = kf.backbones.mlp(20, hidden_units=(32,))
+    >>> model = kf.build_modality_gated(
+    ...     {"depth": depth, "rgb": rgb}, reference="rgb", hidden_units=(16, 8)
+    ... )
+    >>> model.fusion_levels  # 1024 + 32
+    {'level_0': '1056'}
+
+    Reference:
+        Oyedotun, Aouada & Ottersten (2019), Learning to Fuse Latent Representations for
+        Multimodal Data, Eq. (6) and (7), Fig. 1.
+    """
+    check_rate("dropout", dropout)
+    check_widths("hidden_units", hidden_units)
+    backbones = with_first(named_backbones(backbones), reference, "reference")
+    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
+    vectors = last_features(parts, backbones, unimodal_loss_weights is not None)
+    gate = ModalityGate(name="fusion_0")
+    x = parts.fuse(gate, vectors, 0, str(sum(v.shape[-1] for v in vectors)))
+    for i, width in enumerate(hidden_units):
+        x = dense_block(x, width, dropout, name=f"central_dense{i}")
+    logits = layers.Dense(parts.head.units, name="central_logits")(x)
+    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+
+
+def with_first(backbones, first, label):
+    """The dict with that modality in front (None: as it is)."""
+    if first is None:
+        return backbones
+    check_choice(label, first, list(backbones))
+    return {first: backbones[first], **backbones}

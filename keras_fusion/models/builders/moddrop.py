@@ -1,0 +1,137 @@
+"""ModDrop: a joint network on the modalities' features, with whole modalities dropped."""
+
+from keras import layers
+
+from keras_fusion._checks import check_choice, check_rate, check_seed, check_widths
+from keras_fusion.backbones import dense_block
+from keras_fusion.layers import ModDrop
+from keras_fusion.models.assembly import Parts, flat, tensors_below
+
+_MAX_WIDTH = 1024
+
+
+def build_moddrop(
+    backbones,
+    *,
+    rate=0.5,
+    fuse="features",
+    hidden_units=None,
+    dropout=0.5,
+    allow_none=False,
+    rescale=False,
+    seed=None,
+    num_classes=None,
+    units=None,
+    head=None,
+    taps="auto",
+    unimodal_loss_weights=None,
+    missing_modalities=False,
+    name="moddrop",
+):
+    """A joint network on concatenated features, trained with whole modalities dropped at random.
+
+    Use it where a modality may be missing later, or where the joint network leans on one of them:
+
+        h = f([delta_1 h_1, ..., delta_n h_n]),    P(delta_k = 0) = rate_k
+
+    with the modalities' features h_k and a joint network f of dense layers. The CentralNet paper
+    says only that it follows the original; both leave things open for networks other than
+    their own, and this is what is done here. `fuse="features"`: h_k are the last hidden features
+    of every backbone (flattened, or averaged over space and time where that is long), f has one
+    hidden dense layer with batch normalization, ReLU and dropout, as wide as the widest h_k, and
+    a linear layer. `fuse="scores"`: h_k are the unimodal probabilities, and f is one linear layer;
+    the paper's text calls it "Concat+ModDrop" once. The original starts from trained unimodal
+    networks: give `backbones` that are trained. It also starts the joint layers without
+    connections across the modalities, which is not done here.
+
+    Args:
+        backbones: Dict `{modality: keras.Model}` or a list of models; see `build_centralnet`.
+        rate: Float in [0, 1], or a dict `{modality: float}`: how often a modality is dropped, by
+            default 0.5. The paper found 0.2 (MM-MNIST), 0.32 (AV-MNIST), 0.5 (Montalbano) and
+            0.25 (MM-IMDb). The probability is somewhat lower where `allow_none=False`; see
+            `ModDrop`.
+        fuse: "features" (default) or "scores".
+        hidden_units: Sequence of ints >= 1, the joint network's hidden layers; () for none. None
+            (default) is one as wide as the widest features, up to 1024, and none with "scores".
+        dropout: Float in [0, 1), after the joint hidden layers.
+        allow_none: Bool, default False. Whether all modalities of a sample may be dropped at once.
+        rescale: Bool, default False. Whether what is kept is divided by its probability of being
+            kept; the original does not.
+        seed: Int or None, of the draws.
+        num_classes, units, head: What is predicted, where the backbones do not say it; see
+            `build_centralnet`.
+        taps: "auto", or a dict `{modality: [layer name]}`: whose output h_k is (the last of each
+            list).
+        unimodal_loss_weights: None (default): no unimodal heads. A float or dict
+            `{modality: float}` >= 0 keeps them, with these weights of their losses.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. An
+            absent modality enters as zeros, just as a dropped one does, and ModDrop draws from
+            those present.
+        name: Of the model.
+
+    Returns:
+        `FusionModel` with the output "central" (and one per modality if there are unimodal
+        heads), not compiled.
+
+    Raises:
+        TypeError, ValueError: arguments or backbones that do not fit; the message names them.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> nets = {"image": kf.backbones.lenet5((8, 8, 1)), "sound": kf.backbones.mlp(20)}
+    >>> model = kf.build_moddrop(nets, rate={"image": 0.2, "sound": 0.4})
+    >>> model.get_layer("fusion_moddrop").rate
+    (0.2, 0.4)
+
+    Reference:
+        Neverova et al. (2016), ModDrop: Adaptive Multi-modal Gesture Recognition; Vielzeuf et
+        al. (2018), CentralNet, Sect. 3, (d) "Moddrop".
+    """
+    check_choice("fuse", fuse, ("features", "scores"))
+    _check_hidden(hidden_units, dropout)
+    check_seed("seed", seed)
+    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
+    drop = ModDrop(_rates(rate, parts.names), allow_none, rescale, seed, name="fusion_moddrop")
+    if fuse == "scores":
+        tensors = [stream.prediction for stream in parts.streams]
+    else:
+        tensors = _features(parts, backbones, keep_heads=unimodal_loss_weights is not None)
+    if hidden_units is None:
+        widest = min(max(t.shape[-1] for t in tensors), _MAX_WIDTH)
+        hidden_units = () if fuse == "scores" else (widest,)
+    x = layers.Concatenate(name="fusion_0")(parts.call(drop, tensors))
+    for i, width in enumerate(hidden_units):
+        x = dense_block(x, width, dropout, name=f"central_cell_{i}")
+    logits = layers.Dense(parts.head.units, name="central_logits")(x)
+    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+
+
+def _features(parts, backbones, keep_heads):
+    for stream in parts.streams:
+        if not stream.points:
+            raise ValueError(
+                f'backbone "{stream.name}": expected a hidden layer below the prediction. '
+                'Received: none; name one with taps={...}, or use fuse="scores"'
+            )
+    tensors = tensors_below(parts.streams, backbones, -1, keep_heads)
+    return [flat(t, f"central_flat_{n}") for t, n in zip(tensors, parts.names, strict=True)]
+
+
+def _rates(rate, names):
+    """What `ModDrop` takes: one rate, or a list in the order of the modalities."""
+    if not isinstance(rate, dict):
+        if isinstance(rate, (list, tuple)):
+            raise TypeError(
+                f"rate: expected a float or a dict {{modality: float}}. Received: {rate!r}"
+            )
+        return rate
+    if set(rate) != set(names):
+        raise ValueError(f"rate: expected the modalities {sorted(names)}. Received: {rate}")
+    return [rate[name] for name in names]
+
+
+def _check_hidden(hidden_units, dropout):
+    if hidden_units is not None:
+        check_widths("hidden_units", hidden_units)
+    check_rate("dropout", dropout)

@@ -1,0 +1,89 @@
+"""Text-image residual gating (TIRG): one modality's features, modified by the others'."""
+
+from keras import layers
+
+from keras_fusion._checks import check_int, check_rate
+from keras_fusion.layers import ResidualGating
+from keras_fusion.models.assembly import Parts, last_tensors, named_backbones, pooled
+from keras_fusion.models.builders.modality_gated import with_first
+
+
+def build_residual_gated(
+    backbones,
+    *,
+    main=None,
+    hidden_units=None,
+    kernel_size=3,
+    dropout=0.0,
+    num_classes=None,
+    units=None,
+    head=None,
+    taps="auto",
+    unimodal_loss_weights=None,
+    missing_modalities=False,
+    name="residual_gated",
+):
+    """Modifies the features of one modality by those of the others, and predicts from them (TIRG).
+
+    Use it where one modality is what the prediction is about and the others qualify it. The
+    features of a modality are its last hidden fusion point; a backbone without hidden layers
+    gives what it outputs, or what it gets if it consists of its prediction alone. Those of the
+    main modality may be a map (then it stays one, and is averaged before the prediction);
+    sequences, videos and all of the others' are averaged to vectors.
+
+    The original learns a metric for retrieval from these features; the classifier is ours.
+
+    Args:
+        backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
+            `build_centralnet`.
+        main: Name of the modality that is phi_x in Eq. (4) and is modified, the image in the
+            paper; by default the first.
+        hidden_units: Int >= 1 or None, `units` of `ResidualGating`.
+        kernel_size: Int >= 1, of its convolutions, where the main features are a map.
+        dropout: Float in [0, 1), the rate before the prediction.
+        num_classes, units, head: What is predicted, see `build_centralnet`.
+        taps: "auto", or a dict `{modality: [layer names]}`; of several the last one counts. This
+            is how to choose the last map of a network that goes on with dense layers.
+        unimodal_loss_weights: None (default): no unimodal heads. A float or a dict
+            `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
+            Features that are absent count as zeros.
+        name: Of the model.
+
+    Returns:
+        `FusionModel` with the output "central", and one per modality if it has unimodal heads;
+        not compiled. The method has no weights that are shares of the modalities:
+        `fusion_weights()` is empty.
+
+    Raises:
+        TypeError, ValueError: arguments or backbones that do not fit; the message names them.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> image = kf.backbones.lenet5((8, 8, 1))
+    >>> text = kf.backbones.mlp(20, hidden_units=(32,))
+    >>> taps = {"image": ["conv2_pool"], "text": ["dense1"]}
+    >>> model = kf.build_residual_gated({"image": image, "text": text}, taps=taps)
+    >>> model.get_layer("fusion_0").output.shape
+    (None, 2, 2, 64)
+
+    Reference:
+        Vo et al. (2019), Composing Text and Image for Image Retrieval, Sect. 3.2. Yang et al.
+        (2022), An Overview of Multimodal Fusion Learning, Eq. (4) to (6).
+    """
+    if hidden_units is not None:
+        check_int("hidden_units", hidden_units)
+    check_rate("dropout", dropout)
+    backbones = with_first(named_backbones(backbones), main, "main")
+    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
+    tensors = last_tensors(parts.streams, backbones, unimodal_loss_weights is not None)
+    for i, modality in enumerate(parts.names):
+        if i > 0 or len(tensors[i].shape) != 4:
+            tensors[i] = pooled(tensors[i], f"{modality}_average_level_0")
+    x = parts.call(ResidualGating(hidden_units, kernel_size, name="fusion_0"), tensors)
+    x = pooled(x, "central_average")
+    if dropout:
+        x = layers.Dropout(dropout, name="central_dropout")(x)
+    logits = layers.Dense(parts.head.units, name="central_logits")(x)
+    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)

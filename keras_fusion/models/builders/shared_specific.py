@@ -1,0 +1,92 @@
+"""Shared-specific transfer: parts that the modalities share, parts of their own, both passed on."""
+
+from keras import layers
+
+from keras_fusion._checks import check_int, check_rate, check_widths
+from keras_fusion.backbones import dense_block
+from keras_fusion.layers import SharedSpecificTransfer
+from keras_fusion.models.assembly import Parts, last_features, named_backbones
+
+
+def build_shared_specific(
+    backbones,
+    *,
+    transfer_units=64,
+    temperature=1.0,
+    similarity_weight=0.1,
+    difference_weight=0.1,
+    hidden_units=(128,),
+    dropout=0.5,
+    num_classes=None,
+    units=None,
+    head=None,
+    taps="auto",
+    unimodal_loss_weights=None,
+    missing_modalities=False,
+    name="shared_specific",
+):
+    """Splits features into a shared and a specific part, and transfers them between modalities.
+
+    Use it where the modalities say partly the same, and above all where some are absent: what an
+    absent modality would have said is taken from those that are there. The features of a
+    modality are its last hidden fusion point, a map or sequence averaged to a vector; a backbone
+    without hidden layers gives what it outputs, or what it gets if it consists of its prediction
+    alone.
+
+    The original transfers between the samples of a batch, for person re-identification; here it
+    is between the modalities of each sample, for classification or regression. See
+    `SharedSpecificTransfer` for the equations and all that is simplified.
+
+    Args:
+        backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
+            `build_centralnet`.
+        transfer_units: Int >= 1, the width of the shared and of the specific parts.
+        temperature, similarity_weight, difference_weight: Of `SharedSpecificTransfer`. Its two
+            losses are part of what `fit` and `evaluate` report as "loss".
+        hidden_units: Sequence of ints >= 1, one fully connected layer each (with batch
+            normalization, ReLU and dropout), before the prediction. An empty one leaves the
+            prediction alone.
+        dropout: Float in [0, 1), the rate after each of these layers.
+        num_classes, units, head: What is predicted, see `build_centralnet`.
+        taps: "auto", or a dict `{modality: [layer names]}`; of several the last one counts.
+        unimodal_loss_weights: None (default): no unimodal heads. A float or a dict
+            `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
+        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
+        name: Of the model.
+
+    Returns:
+        `FusionModel` with the output "central", and one per modality if it has unimodal heads;
+        not compiled. The method has no weights that are shares of the modalities:
+        `fusion_weights()` is empty. Who gets how much of whom, for each sample, is what
+        `affinities` of its layer "fusion_0" tells.
+
+    Raises:
+        TypeError, ValueError: arguments or backbones that do not fit; the message names them.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> image = kf.backbones.lenet5((8, 8, 1))
+    >>> sound = kf.backbones.mlp(20, hidden_units=(32,))
+    >>> model = kf.build_shared_specific({"image": image, "sound": sound}, transfer_units=8)
+    >>> model.get_layer("fusion_0").output.shape  # 2 modalities, 3 parts of 8 values each
+    (None, 48)
+
+    Reference:
+        Lu et al. (2020), Cross-modality Person Re-identification with Shared-Specific Feature
+        Transfer. Yang et al. (2022), An Overview of Multimodal Fusion Learning, Sect. 3.2.
+    """
+    check_int("transfer_units", transfer_units)
+    check_rate("dropout", dropout)
+    check_widths("hidden_units", hidden_units)
+    transfer = SharedSpecificTransfer(
+        transfer_units, temperature, similarity_weight, difference_weight, name="fusion_0"
+    )
+    backbones = named_backbones(backbones)
+    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
+    vectors = last_features(parts, backbones, unimodal_loss_weights is not None)
+    x = parts.call(transfer, vectors)
+    for i, width in enumerate(hidden_units):
+        x = dense_block(x, width, dropout, name=f"central_dense{i}")
+    logits = layers.Dense(parts.head.units, name="central_logits")(x)
+    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)

@@ -1,0 +1,60 @@
+"""Reading a built model: its fusion weights, and what a layer of it is called on."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_fusion.graph import steps
+from keras_fusion.models.fusion_model._inputs import count_samples
+
+
+def shares_at_levels(model, levels, x, per_sample, prepared):
+    """The share of every source at every level; see `FusionModel.fusion_weights`.
+
+    Args:
+        model: `FusionModel`.
+        levels: List of dicts, see `FusionModel`.
+        x, per_sample: As in `FusionModel.fusion_weights`.
+        prepared: Function that makes of `x` what the model's graph takes.
+    """
+    shares = {}
+    for level in levels:
+        layer = model.get_layer(level["layer"])
+        if hasattr(layer, "gates"):
+            found = _gates(model, layer, x, prepared)
+            found = found.T if per_sample else found.mean(0).tolist()
+        else:
+            found = layer.fusion_weights()
+            found = [np.full(count_samples(x), s) for s in found] if per_sample else found
+        shares[level["name"]] = {
+            source: share if per_sample else float(share)
+            for source, share in zip(level["sources"], found, strict=True)
+        }
+    return shares
+
+
+def _gates(model, layer, x, prepared):
+    """The shares `(samples, sources)` of a layer whose weights depend on the sample."""
+    if x is None:
+        raise ValueError(
+            f'x: expected a dict of inputs, because the weights of "{layer.name}" depend on '
+            "the sample. Received: None"
+        )
+    args, kwargs = called_on(model, layer, prepared(x))
+    return ops.convert_to_numpy(layer.gates(*args, **kwargs))
+
+
+def called_on(model, layer, inputs, compute=None):
+    """The arguments `(args, kwargs)` that `layer` gets in the model's graph.
+
+    They are arrays; or what `compute(graph, inputs)` gives, where `inputs` are tensors.
+    """
+    (node,) = (step.node for step in steps(model) if step.operation is layer)
+    arguments = (node.arguments.args, node.arguments.kwargs)
+    leaves = keras.tree.flatten(arguments)
+    tensors = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
+    graph = keras.Model(model.input, tensors)
+    found = compute(graph, inputs) if compute else graph.predict(inputs, verbose=0)
+    values = iter(keras.tree.flatten(found))  # of a single tensor predict gives no list
+    filled = [next(values) if isinstance(leaf, keras.KerasTensor) else leaf for leaf in leaves]
+    return keras.tree.pack_sequence_as(arguments, filled)

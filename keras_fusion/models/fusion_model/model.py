@@ -1,0 +1,450 @@
+"""The model that every builder returns: named inputs, named heads, one target for all of them."""
+
+import types
+
+import keras
+from keras import ops
+
+from keras_fusion._replica import weighed_by_samples
+from keras_fusion.models.fusion_model._callbacks import told
+from keras_fusion.models.fusion_model._inputs import (
+    check_arrays,
+    check_inputs,
+    check_present,
+    first_input,
+)
+from keras_fusion.models.fusion_model._jax import check_batches, keep_weights, padded
+from keras_fusion.models.fusion_model._summary import meetings
+from keras_fusion.models.fusion_model._targets import (
+    check_known,
+    check_labels,
+    check_targets,
+    head_sample_weights,
+    loss_weights_of,
+    per_head,
+    spread_targets,
+)
+from keras_fusion.models.fusion_model._weights_report import shares_at_levels
+
+_MISSING = object()
+
+
+@keras.saving.register_keras_serializable(package="keras_fusion")
+class FusionModel(keras.Model):
+    """A functional model with a central prediction and one per modality.
+
+    The builders (`build_centralnet` ...) make it; everything a `keras.Model` does works as
+    always: fit, evaluate, predict, save, load, summary. What it adds:
+
+    - One target serves every head: `fit(x, y)` with a plain `y`, or a dict `{head: y}`.
+    - `compile(loss=..., metrics=...)` applies to every head; the loss is
+      central + sum_k beta_k * unimodal_k, Eq. (2) of CentralNet, with the betas in
+      `unimodal_loss_weights`. `loss` and `metrics` may be dicts `{head: ...}` as well. The loss
+      reported for a head is without what layers add to the total (`add_loss`, regularizers).
+    - `x` is a dict keyed by modality. Further keys are ignored, a missing one is an error that
+      names it. A modality whose backbone has several inputs is a dict itself:
+      `x={"text": {"token_ids": ..., "padding_mask": ...}, ...}`.
+    - `fusion_weights()` tells how much of each source enters at each level.
+    - With `missing_modalities=True` (an argument of the builders) there is one more input,
+      "present", `(batch, number of modalities)`, bool or 0/1, columns in the order of the sorted
+      names; without it in `x` every modality counts as present. Whatever stands in an absent
+      modality's input, NaN included, is taken out before its backbone. The head of an absent
+      modality counts for that sample neither in its loss nor in its metrics. Losses are still
+      divided by the batch size, so that a sample weighs the same whoever else is in its batch;
+      metrics are means over the samples that have the modality.
+    - A sample without any modality is an error in fit, evaluate and predict where "present" is
+      an array. In a graph (`model(x)`, a data set, an exported model) its central prediction is
+      finite and depends on the weights alone: the same for all such samples.
+    - Instead of an absent modality its backbone sees zeros (`missing_modalities=True` or "zero";
+      ones for integers and where a layer masks zeros, since a mean over masked steps alone is
+      NaN), the training mean ("mean"; call `models.adapt_missing_modalities`) or a trained value
+      ("learned", for floats of fixed size); a dict `{modality: ...}` chooses for each. The
+      fusion leaves it out, so this matters only to `BatchNormalization` in the backbone, whose
+      batch statistics count the placeholders too. On MM-digits with half of the views absent in
+      training (CentralNet of two LeNet5, 12 epochs, mean of 3 seeds) the test accuracy with both
+      views is 95.2 % for "mean", 94.8 for "zero" and 93.8 for "learned"; with half of the views
+      absent 89.0, 86.6 and 86.3; of the heads of the two views alone 84.3 and 86.4, 79.6 and
+      85.7, 80.0 and 87.0. Seeds differ by 1 to 6 points.
+
+    Args:
+        inputs: Dict `{modality: keras.Input}`, "present" too if used.
+        outputs: Dict `{"central": tensor, modality: tensor ...}`.
+        name: Of the model.
+        fusion_levels: List of dicts with "name", "layer" (that reports the weights), "sources"
+            and "label", lowest level first.
+        unimodal_loss_weights: Float or dict `{modality: float}`, what `compile` uses by default.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_fusion as kf
+    >>> model = kf.build_centralnet([kf.backbones.mlp(4), kf.backbones.mlp(6)])
+    >>> model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    >>> x = {"mlp": np.zeros((8, 4)), "mlp_2": np.zeros((8, 6))}
+    >>> history = model.fit(x, np.arange(8), verbose=0)
+    >>> sorted(history.history)[:4]
+    ['central_accuracy', 'central_loss', 'loss', 'mlp_2_accuracy']
+
+    Reference:
+        Vielzeuf et al. (2018), CentralNet, Eq. (2) and Sect. 2.2.
+    """
+
+    # `*args, **kwargs` is the signature by which Keras 3.12 and 3.15 alike know a functional model.
+    def __init__(self, *args, fusion_levels=(), unimodal_loss_weights=_MISSING, **kwargs):
+        if unimodal_loss_weights is _MISSING:
+            raise TypeError(
+                "FusionModel: expected unimodal_loss_weights= and fusion_levels=. Received: "
+                "neither. keras.models.clone_model does not hand them on: use "
+                "FusionModel.from_config(model.get_config())"
+            )
+        super().__init__(*args, **kwargs)
+        # `present` may be left out; `call` fills it in.
+        if self.input_spec is not None:  # None where a modality has several inputs
+            self.input_spec = [spec for spec in self.input_spec if spec.name != "present"]
+        # Plain containers would become tracked ones, whose config is no longer plain.
+        self._fusion = types.SimpleNamespace(
+            levels=[dict(level) for level in fusion_levels],
+            default_weights=unimodal_loss_weights,
+            arguments=None,
+            added_loss=None,
+        )
+        loss_weights_of(unimodal_loss_weights, self.heads)
+
+    # ---- what it is made of
+
+    @property
+    def heads(self):
+        """Names of the outputs: "central", then the modalities with a head of their own."""
+        return list(self.output)
+
+    @property
+    def modalities(self):
+        """Names of the modalities, in the order of the backbones."""
+        return [name for name in self.input if name != "present"]
+
+    @property
+    def has_present(self):
+        """Whether the model takes the mask `present`."""
+        return "present" in self.input
+
+    @property
+    def fusion_levels(self):
+        """Dict `{level: label}`, lowest level first; labels are shapes or "prediction"."""
+        return {level["name"]: level["label"] for level in self._fusion.levels}
+
+    def fusion_weights(self, x=None, per_sample=False):
+        """The share of every source at every level.
+
+        Args:
+            x: Dict of inputs. Needed by methods whose weights depend on the sample (gates),
+                ignored by the others.
+            per_sample: Bool. Whether the shares are arrays `(samples,)`, one value per sample of
+                `x`, or (default) floats, their mean over `x`.
+
+        Returns:
+            Dict `{level: {source: share}}`, lowest level first; sources are the modalities and
+            "central"; shares are in [0, 1] and sum to 1 at every level. Empty for methods without
+            weights. See the `fusion_weights` or `gates` of the method's layer for what a share is.
+
+        Example:
+
+        >>> import keras_fusion as kf
+        >>> model = kf.build_centralnet([kf.backbones.mlp(4), kf.backbones.mlp(6)])
+        >>> model.fusion_weights()["level_0"]
+        {'mlp': 0.5, 'mlp_2': 0.5}
+        """
+        return shares_at_levels(
+            self,
+            self._fusion.levels,
+            x,
+            per_sample,
+            lambda x: self._with_present(self._checked(x)),
+        )
+
+    def describe_fusion(self, print_fn=print):
+        """Prints which tensors meet where, and how they were brought to one shape.
+
+        For every layer in which modalities meet, from the inputs to the prediction: where each
+        tensor comes from, its shape there, what it went through, and its shape as it meets the
+        others. "central" is what has met before; its steps are the central network's.
+
+        Args:
+            print_fn: Function that takes a string, called once for each such layer.
+
+        Example:
+
+        >>> import keras_fusion as kf
+        >>> nets = {"image": kf.backbones.lenet5((8, 8, 1)), "sound": kf.backbones.mlp(6)}
+        >>> model = kf.build_centralnet(nets)
+        >>> model.describe_fusion(lambda text: print(text.splitlines()[0]))
+        fusion_0 (CentralFusion), 1024
+        fusion_1 (CentralFusion), 10
+        """
+        for meeting in meetings(self):
+            print_fn(str(meeting))
+
+    # ---- calling it
+
+    def call(self, inputs, training=None, mask=None):
+        inputs = self._with_present(check_inputs(inputs, self.input))
+        inputs = {name: inputs[name] for name in self.input}
+        if isinstance(mask, dict):
+            mask = {name: mask.get(name) for name in self.input}
+        return super().call(inputs, training=training, mask=mask)
+
+    def _with_present(self, inputs):
+        """`inputs` with the mask: every modality of every sample, unless it is given."""
+        if not self.has_present:
+            return inputs
+        if "present" in inputs:
+            shape = tuple(inputs["present"].shape)
+            if shape[1:] not in ((len(self.modalities),), (None,)):
+                raise ValueError(
+                    f"present: expected shape (batch, {len(self.modalities)}), one column for "
+                    f"each of {sorted(self.modalities)}. Received shape: {shape}"
+                )
+            return inputs
+        count = ops.shape(first_input(inputs))[0]
+        return {**inputs, "present": ops.ones((count, len(self.modalities)))}
+
+    # ---- one loss and one list of metrics for all heads
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
+        *,
+        unimodal_loss_weights=None,
+    ):
+        """Configures training, as `keras.Model.compile` does, for all heads at once.
+
+        Args:
+            optimizer, run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: As in
+                Keras.
+            loss, loss_weights, metrics, weighted_metrics: As in Keras; but a single loss, or a
+                list of metrics, is meant for every head, and a dict `{head: ...}` for the heads
+                it names. A metric object is copied for every head.
+            unimodal_loss_weights: Float >= 0 for every modality, or a dict `{modality: float}`:
+                the betas of Eq. (2). By default those of the builder (1 for CentralNet). Not
+                together with `loss_weights`.
+        """
+        how = {
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+            "auto_scale_loss": auto_scale_loss,
+        }
+        given = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "unimodal_loss_weights": unimodal_loss_weights,
+            **how,
+        }
+        if loss_weights is not None and unimodal_loss_weights is not None:
+            raise ValueError(
+                "expected loss_weights or unimodal_loss_weights, not both. Received: "
+                f"{loss_weights!r} and {unimodal_loss_weights!r}"
+            )
+        losses = per_head(loss, self.heads, "loss")
+        default = self._fusion.default_weights
+        betas = default if unimodal_loss_weights is None else unimodal_loss_weights
+        betas = loss_weights_of(betas, self.heads)
+        if loss_weights is None and loss is not None:
+            loss_weights = betas
+        metrics = per_head(metrics, self.heads, "metrics", copy_objects=True)
+        weighted = per_head(weighted_metrics, self.heads, "weighted_metrics", copy_objects=True)
+        check_known(optimizer, losses, {"metrics": metrics, "weighted_metrics": weighted})
+        if self.has_present and metrics:
+            # Only weighted metrics can leave out the samples that lack a head's modality.
+            for head in self.modalities:
+                if metrics.get(head):
+                    weighted = weighted or {name: None for name in self.heads}
+                    weighted[head] = [*metrics.pop(head), *(weighted[head] or [])]
+                    metrics[head] = None
+        super().compile(
+            optimizer=optimizer,
+            loss=losses,
+            loss_weights=loss_weights,
+            metrics=metrics,
+            weighted_metrics=weighted,
+            **how,
+        )
+        self._fusion.arguments = given
+        self._fusion.added_loss = keras.metrics.Mean("added_loss") if len(self.heads) == 1 else None
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        y = spread_targets(y, y_pred)
+        sample_weight = self._sample_weights(x, y_pred, sample_weight)
+        tracker = self._fusion.added_loss
+        if tracker is not None and (added := self.losses):
+            total = sum(ops.sum(ops.cast(loss, "float32")) for loss in added)
+            tracker.update_state(total, sample_weight=ops.shape(y_pred["central"])[0])
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training=training)
+        return weighed_by_samples(loss, ops.shape(y_pred["central"])[0]) if training else loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        y = spread_targets(y, y_pred)
+        sample_weight = self._sample_weights(x, y_pred, sample_weight)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    @property
+    def metrics(self):
+        tracker = self._fusion.added_loss
+        return super().metrics if tracker is None else [*super().metrics, tracker]
+
+    def get_metrics_result(self):
+        results = super().get_metrics_result()
+        if len(self.heads) > 1:
+            return results
+        # Keras leaves out the name of a single head; comparing methods wants one name for all.
+        # Nor does it tell the head's loss from what layers add to the total (`add_loss`,
+        # regularizers).
+        added = results.pop("added_loss", 0.0)
+        named = {k if k == "loss" else f"central_{k}": value for k, value in results.items()}
+        return {**named, "central_loss": results["loss"] - added}
+
+    def _sample_weights(self, x, y_pred, sample_weight):
+        present = x.get("present") if self.has_present and isinstance(x, dict) else None
+        return head_sample_weights(sample_weight, y_pred, present, sorted(self.modalities))
+
+    # ---- Keras' verbs, with the data checked first and nothing lost on an error
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=None,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        *args,
+        **kwargs,
+    ):
+        """Trains the model, as `keras.Model.fit` does, on one target for all heads.
+
+        Args:
+            shuffle: Bool, or None (default): arrays are shuffled, and data sets that know the
+                order of every epoch (`datasets.as_pydataset`) keep it. Those start with the order
+                of the epoch at which training starts or goes on.
+
+        The other arguments and the result are those of Keras.
+        """
+        if shuffle is None:
+            shuffle = not hasattr(x, "set_epoch")
+        callbacks = told(callbacks, x, shuffle, steps_per_epoch)
+        check_batches(x, batch_size, validation_split)
+        if isinstance(validation_data, (tuple, list)):
+            vx, *rest = validation_data
+            check_batches(vx, kwargs.get("validation_batch_size") or batch_size)
+            validation_data = (self._data(vx, *rest[:1]), *rest)
+        return keep_weights(
+            self,
+            super().fit,
+            self._data(x, y),
+            y,
+            batch_size,
+            epochs,
+            verbose,
+            callbacks,
+            validation_split,
+            validation_data,
+            shuffle,
+            class_weight,
+            sample_weight,
+            initial_epoch,
+            steps_per_epoch,
+            *args,
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
+        check_batches(x, batch_size)
+        x = self._data(x, y)
+        return keep_weights(self, super().evaluate, x, y, batch_size, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        x, samples = padded(self._checked(x))
+        predicted = keep_weights(self, super().predict, x, *args, **kwargs)
+        if samples is None:
+            return predicted
+        return {head: values[:samples] for head, values in predicted.items()}
+
+    def zero_grad(self, set_to_none=True):
+        """PyTorch backend only: forgets the gradients of the step before, of every weight.
+
+        Keras itself finds them by the weights' paths, and forgets only one of two that have the
+        same path, as in two backbones of one architecture; the others' gradients would add up
+        from step to step.
+        """
+        for variable in self.trainable_variables:
+            variable.value.grad = None
+
+    def train_on_batch(self, x, y=None, *args, **kwargs):
+        return super().train_on_batch(self._data(x, y), y, *args, **kwargs)
+
+    def test_on_batch(self, x, y=None, *args, **kwargs):
+        return super().test_on_batch(self._data(x, y), y, *args, **kwargs)
+
+    def predict_on_batch(self, x):
+        return super().predict_on_batch(self._checked(x))
+
+    def _data(self, x, y=None):
+        """`_checked` for what is trained or scored on: it needs losses, and labels that fit."""
+        if not self.compiled:
+            raise ValueError(
+                f'model: expected one that is compiled, by compile(). Received: "{self.name}", '
+                "which is not"
+            )
+        x = self._checked(x)
+        loss = self._fusion.arguments and self._fusion.arguments["loss"]
+        if isinstance(x, dict):
+            shape = getattr(first_input(x), "shape", None)
+            check_targets(y, loss, self.output, shape[0] if shape else None)
+        check_labels(y, loss, {head: t.shape[-1] for head, t in self.output.items()})
+        return x
+
+    def _checked(self, x):
+        """`x` with the model's keys only, where it is data rather than a data set."""
+        if isinstance(x, dict):
+            x = check_inputs(x, self.input)
+            x = {name: x[name] for name in self.input if name in x}
+            check_present(x)
+            check_arrays(x, self.input)
+        elif isinstance(x, (list, tuple)) or hasattr(x, "shape"):
+            check_inputs(x, self.input)
+        return x
+
+    # ---- saving
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "fusion_levels": [dict(level) for level in self._fusion.levels],
+            "unimodal_loss_weights": self._fusion.default_weights,
+        }
+
+    def get_compile_config(self):
+        if not self.compiled or self._fusion.arguments is None:
+            return None
+        arguments = {**self._fusion.arguments, "optimizer": self.optimizer}
+        return keras.saving.serialize_keras_object(arguments)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
