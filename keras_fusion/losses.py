@@ -22,11 +22,12 @@ class WeightedBinaryCrossentropy(keras.losses.Loss):
     constant y log 2 only, so that it would train as without a weight. We follow the text.
 
     Args:
-        positive_weight: Float > 0, default 2.0, the paper's; 1 is the plain cross-entropy.
-        from_logits: Bool, default False: predictions are probabilities, as those of a
-            `FusionModel` with sigmoid heads. Logits, if there are any, are exact even where
-            the probability is 0 or 1 in float32; probabilities are clipped to
-            [epsilon, 1 - epsilon], `keras.config.epsilon()`, and have no gradient beyond.
+        positive_weight: Positive float; 1 is the plain cross-entropy. Defaults to `2.0`, the
+            paper's.
+        from_logits: Boolean, whether predictions are logits, and not probabilities, as those of a
+            `FusionModel` with sigmoid heads. Logits are exact even where the probability is 0 or 1
+            in float32; probabilities are clipped to `[epsilon, 1 - epsilon]`,
+            `keras.config.epsilon()`, and have no gradient beyond. Defaults to `False`.
         reduction, name, dtype: As in every Keras loss.
 
     Call arguments:

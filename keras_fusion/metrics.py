@@ -27,10 +27,10 @@ class F1(keras.metrics.Metric):
     scores come out too small, and takes thresholds in (0, 1] only, none that suits logits.
 
     Args:
-        average: "micro", "macro" (default), "weighted" or "samples".
-        threshold: Float, default 0.5: a label is predicted where the prediction is greater. For
-            logits 0.0.
-        name: Default `f1_<average>`.
+        average: String, "micro", "macro", "weighted" or "samples". Defaults to `"macro"`.
+        threshold: Float: a label is predicted where the prediction is greater. Defaults to `0.5`;
+            for logits `0.0`.
+        name: Optional string, name of the metric. Defaults to `f1_<average>`.
         dtype: As in every Keras metric; counts are exact up to 2^24 in float32.
 
     Update arguments:
@@ -125,7 +125,7 @@ class MacroAccuracy(keras.metrics.Metric):
     balanced accuracy). It is that of all samples together, whatever the batches were.
 
     Args:
-        name: Default "macro_accuracy".
+        name: String, name of the metric. Defaults to `"macro_accuracy"`.
         dtype: As in every Keras metric; counts are exact up to 2^24 in float32.
 
     Update arguments:
@@ -186,7 +186,7 @@ class NumberOfErrors(keras.metrics.Metric):
     Use it where accuracies are so near 1 that the papers count errors instead, as on MNIST.
 
     Args:
-        name: Default "number_of_errors".
+        name: String, name of the metric. Defaults to `"number_of_errors"`.
         dtype: As in every Keras metric; counts are exact up to 2^24 in float32.
 
     Update arguments:

@@ -46,29 +46,32 @@ def pretrained(
     keras.applications, as `kf.fusion_points` and `taps=` show and take them.
 
     Args:
-        network: Name, case and underscores do not matter: "vgg16", "vgg19", "resnet50" (101,
-            152), "resnet50_v2", "inception_v3", "inception_resnet_v2", "xception", "mobilenet",
-            "mobilenet_v2", "mobilenet_v3_small" (large), "efficientnet_b0" (to b7),
+        network: String, name of the network; case and underscores do not matter: "vgg16", "vgg19",
+            "resnet50" (101, 152), "resnet50_v2", "inception_v3", "inception_resnet_v2", "xception",
+            "mobilenet", "mobilenet_v2", "mobilenet_v3_small" (large), "efficientnet_b0" (to b7),
             "efficientnet_v2_b0" (to b3, s, m, l), "densenet121" (169, 201), "nasnet_mobile"
             (large), "convnext_tiny" (small, base, large, xlarge).
-        input_shape: `(height, width, 3)`; the smallest allowed is the network's (32 or more).
-        num_classes: Int >= 1, units of the prediction, or None (default) for none.
-        weights: None (default), random; "imagenet", downloaded by Keras once; or the path of a
-            weights file (.weights.h5, .h5 or .keras) of the same network without prediction, or
-            of what this function returned. For the ImageNet weights of EfficientNet V1 only
-            "imagenet" is right: Keras scales its input otherwise for them.
-        trainable: True, everything trains; False, only the prediction does; or the stage from
-            which on layers train, as the number or the layer name that `kf.fusion_points` shows
-            for it. Batch normalization in what is frozen uses its stored averages in training
-            too, and leaves them as they are.
-        dropout: Float in [0, 1), the rate before the prediction.
-        activation: Of the prediction: "softmax", "sigmoid" or None.
-        momentum: Float in [0, 1), of the batch normalizations, or None (default): Keras' own,
-            0.99 or 0.999, which needs many hundred steps. 0.9 suits small data without
+        input_shape: Tuple `(height, width, 3)`; the smallest allowed is the network's (32 or more).
+            Defaults to `(224, 224, 3)`.
+        num_classes: Optional positive integer, units of the prediction. Defaults to `None`, no
+            prediction.
+        weights: One of `None` (random weights), "imagenet", downloaded by Keras once; or the path
+            of a weights file (.weights.h5, .h5 or .keras) of the same network without prediction,
+            or of what this function returned. For the ImageNet weights of EfficientNet V1 only
+            "imagenet" is right: Keras scales its input otherwise for them. Defaults to `None`.
+        trainable: Boolean, whether all layers train or only the prediction; or the stage from which
+            on layers train, as the number or the layer name that `kf.fusion_points` shows for it.
+            Batch normalization in what is frozen uses its stored averages in training too, and
+            leaves them as they are. Defaults to `True`.
+        dropout: Float between 0 and 1, the rate before the prediction. Defaults to `0.0`.
+        activation: Activation of the prediction: "softmax", "sigmoid" or `None`. Defaults to
+            `"softmax"`.
+        momentum: Optional float between 0 and 1, of the batch normalizations. Defaults to `None`,
+            Keras' own: 0.99 or 0.999, which needs many hundred steps. 0.9 suits small data without
             `weights`.
-        name: Of the model; by default that of the network in small letters.
-        **kwargs: Of the network's function in keras.applications, such as `alpha=0.35` for
-            MobileNet V2.
+        name: String, name of the model. Defaults to that of the network in small letters.
+        **kwargs: Further arguments of the network's function in keras.applications, such as
+            `alpha=0.35` for MobileNet V2.
 
     Returns:
         A functional `keras.Model`, `(batch, height, width, 3)` to
@@ -202,8 +205,9 @@ def vgg16(input_shape=(224, 224, 3), num_classes=None, **kwargs):
     """VGG16 for raw images: `pretrained("vgg16", ...)`, with the same arguments.
 
     Args:
-        input_shape: `(height, width, 3)`, from 32x32 up.
-        num_classes: Int >= 1, or None for a network that ends in the last map.
+        input_shape: Tuple `(height, width, 3)`, from 32x32 up. Defaults to `(224, 224, 3)`.
+        num_classes: Optional positive integer. Defaults to `None`, a network that ends in the last
+            map.
         **kwargs: See `pretrained`.
 
     Returns:
@@ -227,8 +231,9 @@ def vgg19(input_shape=(224, 224, 3), num_classes=None, **kwargs):
     """VGG19 for raw images: `pretrained("vgg19", ...)`, with the same arguments.
 
     Args:
-        input_shape: `(height, width, 3)`, from 32x32 up.
-        num_classes: Int >= 1, or None for a network that ends in the last map.
+        input_shape: Tuple `(height, width, 3)`, from 32x32 up. Defaults to `(224, 224, 3)`.
+        num_classes: Optional positive integer. Defaults to `None`, a network that ends in the last
+            map.
         **kwargs: See `pretrained`.
 
     Returns:
@@ -251,8 +256,9 @@ def resnet50(input_shape=(224, 224, 3), num_classes=None, **kwargs):
     """ResNet50 (V1) for raw images: `pretrained("resnet50", ...)`, with the same arguments.
 
     Args:
-        input_shape: `(height, width, 3)`, from 32x32 up.
-        num_classes: Int >= 1, or None for a network that ends in the last map.
+        input_shape: Tuple `(height, width, 3)`, from 32x32 up. Defaults to `(224, 224, 3)`.
+        num_classes: Optional positive integer. Defaults to `None`, a network that ends in the last
+            map.
         **kwargs: See `pretrained`.
 
     Returns:

@@ -26,13 +26,17 @@ def audioset_cnn(
     takes the whole map where that is smaller than 7x7.
 
     Args:
-        input_shape: `(height, width, channels)`, height and width from 64 up with six `filters`.
-        num_classes: Int >= 1, units of the prediction (the paper's 211 labels), or None for a
-            network that ends in the pooled features.
-        dropout: Float in [0, 1), the rate before the prediction; the paper names none.
-        activation: Of the prediction: "sigmoid" for several labels at once, "softmax" or None.
-        filters: Sequence of ints >= 1, one convolution each; the paper's by default.
-        name: Of the model.
+        input_shape: Tuple `(height, width, channels)`, height and width from 64 up with six
+            `filters`. Defaults to `(512, 512, 1)`.
+        num_classes: Positive integer, units of the prediction (the paper's 211 labels), or `None`
+            for a network that ends in the pooled features. Defaults to `211`.
+        dropout: Float between 0 and 1, the rate before the prediction; the paper names none.
+            Defaults to `0.0`.
+        activation: Activation of the prediction: "sigmoid" for several labels at once, "softmax" or
+            `None`. Defaults to `"sigmoid"`.
+        filters: Sequence of positive integers, one convolution each. Defaults to
+            `(64, 128, 256, 512, 1024, 2048)`, the paper's.
+        name: String, name of the model. Defaults to `"audioset_cnn"`.
 
     Returns:
         A functional `keras.Model`, `(batch, height, width, channels)` to `(batch, num_classes)`.

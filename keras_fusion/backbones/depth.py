@@ -27,14 +27,16 @@ def depth_cnn(
     the depths to about [0, 1]; the first batch normalization takes care of the rest.
 
     Args:
-        input_shape: `(height, width, channels)`, height and width from 16 up with four `filters`.
-        num_classes: Int >= 1, units of the prediction, or None for a network that ends in the
-            `units` features.
-        dropout: Float in [0, 1), the rate after the dense layer.
-        activation: Of the prediction: "softmax", "sigmoid" or None.
-        filters: Sequence of ints >= 1, one block each.
-        units: Int >= 1, width of the dense layer.
-        name: Of the model.
+        input_shape: Tuple `(height, width, channels)`, height and width from 16 up with four
+            `filters`. Defaults to `(112, 112, 1)`.
+        num_classes: Positive integer, units of the prediction, or `None` for a network that ends in
+            the `units` features. Defaults to `10`.
+        dropout: Float between 0 and 1, the rate after the dense layer. Defaults to `0.5`.
+        activation: Activation of the prediction: "softmax", "sigmoid" or `None`. Defaults to
+            `"softmax"`.
+        filters: Sequence of positive integers, one block each. Defaults to `(32, 64, 128, 256)`.
+        units: Positive integer, width of the dense layer. Defaults to `512`.
+        name: String, name of the model. Defaults to `"depth_cnn"`.
 
     Returns:
         A functional `keras.Model`, `(batch, height, width, channels)` to `(batch, num_classes)`.

@@ -40,9 +40,10 @@ def inflate(network, frames=None, temporal_kernel=3, name=None):
             Keras' convolutions, poolings, normalizations, activations and merging layers, not
             nested. It is not changed and shares no weights with the result. A global pooling
             goes over time as well.
-        frames: Int >= 1, length of the videos, or None (default) for any.
-        temporal_kernel: Odd int >= 1.
-        name: Of the new model; by default "inflated_" and the network's.
+        frames: Optional positive integer, length of the videos. Defaults to `None`, any length.
+        temporal_kernel: Positive odd integer, how many frames a kernel reaches over. Defaults to
+            `3`.
+        name: String, name of the new model. Defaults to "inflated_" and the network's.
 
     Returns:
         A functional `keras.Model` on `(batch, frames, height, width, channels)`. Layers have
@@ -85,14 +86,15 @@ def inflated_resnet50(
     frames, and time keeps its length to the end: 46 million weights.
 
     Args:
-        input_shape: `(frames, height, width, 3)`, height and width from 32 up; frames may be
-            None.
-        num_classes: Int >= 1, units of a prediction on the average over space and time, or None
-            (default) for a network that ends in its last maps.
+        input_shape: Tuple `(frames, height, width, 3)`, height and width from 32 up; frames may be
+            `None`. Defaults to `(16, 256, 256, 3)`.
+        num_classes: Optional positive integer, units of a prediction on the average over space and
+            time. Defaults to `None`, a network that ends in its last maps.
         weights, trainable, dropout, activation: See `pretrained`; the weights are those of the
             2-D network.
-        temporal_kernel: Odd int >= 1.
-        name: Of the model.
+        temporal_kernel: Positive odd integer, how many frames a kernel reaches over. Defaults to
+            `3`.
+        name: String, name of the model. Defaults to `"inflated_resnet50"`.
         **kwargs: Further arguments of `pretrained`, such as `momentum`.
 
     Returns:

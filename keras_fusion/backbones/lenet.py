@@ -17,12 +17,15 @@ def lenet5(
     10. Use it for small images.
 
     Args:
-        input_shape: `(height, width, channels)`, height and width from 4 up.
-        num_classes: Int >= 1, units of the prediction, or None for a network that ends in the
-            1024 features.
-        dropout: Float in [0, 1), the rate after the dense layer; the paper's is 0.5.
-        activation: Of the prediction: "softmax", "sigmoid" or None.
-        name: Of the model.
+        input_shape: Tuple `(height, width, channels)`, height and width from 4 up. Defaults to
+            `(28, 28, 1)`.
+        num_classes: Positive integer, units of the prediction, or `None` for a network that ends in
+            the 1024 features. Defaults to `10`.
+        dropout: Float between 0 and 1, the rate after the dense layer. Defaults to `0.5`, the
+            paper's.
+        activation: Activation of the prediction: "softmax", "sigmoid" or `None`. Defaults to
+            `"softmax"`.
+        name: String, name of the model. Defaults to `"lenet5"`.
 
     Returns:
         A functional `keras.Model`, `(batch, height, width, channels)` to `(batch, num_classes)`.
@@ -52,11 +55,14 @@ def audio_cnn(
     of Table 3: 56x56x8, 28x28x16, 14x14x32, 7x7x64, 1024, 10.
 
     Args:
-        input_shape: `(height, width, channels)`, height and width from 16 up.
-        num_classes: Int >= 1, or None for a network that ends in the 1024 features.
-        dropout: Float in [0, 1), the rate after the dense layer.
-        activation: Of the prediction: "softmax", "sigmoid" or None.
-        name: Of the model.
+        input_shape: Tuple `(height, width, channels)`, height and width from 16 up. Defaults to
+            `(112, 112, 1)`.
+        num_classes: Positive integer, units of the prediction, or `None` for a network that ends in
+            the 1024 features. Defaults to `10`.
+        dropout: Float between 0 and 1, the rate after the dense layer. Defaults to `0.5`.
+        activation: Activation of the prediction: "softmax", "sigmoid" or `None`. Defaults to
+            `"softmax"`.
+        name: String, name of the model. Defaults to `"audio_cnn"`.
 
     Returns:
         A functional `keras.Model`, `(batch, height, width, channels)` to `(batch, num_classes)`.

@@ -23,15 +23,17 @@ def mlp(
     (hidden_units=(2048, 512)) are of this kind.
 
     Args:
-        input_shape: `(features,)`, or the int itself. Other shapes are flattened first.
-        hidden_units: Sequence of ints >= 1, one hidden layer each.
-        num_classes: Int >= 1, units of the prediction, or None for a network without one.
-        dropout: Float in [0, 1), the rate after every hidden layer.
-        activation: Of the prediction: "softmax", "sigmoid" or None.
-        name: Of the model.
-        pad_to: Int, to how many features the input is padded with zeros (by the layer "padded")
-            before the first layer, so that modalities of different width can be fused there; or
-            None (default).
+        input_shape: Tuple `(features,)`, or the integer itself. Other shapes are flattened first.
+        hidden_units: Sequence of positive integers, one hidden layer each. Defaults to `(128,)`.
+        num_classes: Positive integer, units of the prediction, or `None` for a network without one.
+            Defaults to `10`.
+        dropout: Float between 0 and 1, the rate after every hidden layer. Defaults to `0.5`.
+        activation: Activation of the prediction: "softmax", "sigmoid" or `None`. Defaults to
+            `"softmax"`.
+        name: String, name of the model. Defaults to `"mlp"`.
+        pad_to: Optional integer, to how many features the input is padded with zeros (by the layer
+            "padded") before the first layer, so that modalities of different width can be fused
+            there. Defaults to `None`, no padding.
 
     Returns:
         A functional `keras.Model`, `(batch, features)` to `(batch, num_classes)`.

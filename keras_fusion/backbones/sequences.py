@@ -23,15 +23,18 @@ def gru(
     fusion point; all but the last give a sequence, the last its final state.
 
     Args:
-        input_shape: `(time, features)`; time may be None, for sequences of any length.
-        units: Sequence of ints >= 1, one recurrent layer each.
-        num_classes: Int >= 1, units of the prediction, or None for a network without one.
-        dropout: Float in [0, 1), the rate after every recurrent layer.
-        activation: Of the prediction: "softmax", "sigmoid" or None.
-        bidirectional: Bool. Reads the sequence from both ends, with `units` each.
-        mask_value: Float, or None (default). A step in which all features have this value is
-            padding and left out. A sequence of padding alone gives zeros, the initial state.
-        name: Of the model.
+        input_shape: Tuple `(time, features)`; time may be `None`, for sequences of any length.
+        units: Sequence of positive integers, one recurrent layer each. Defaults to `(64,)`.
+        num_classes: Positive integer, units of the prediction, or `None` for a network without one.
+            Defaults to `10`.
+        dropout: Float between 0 and 1, the rate after every recurrent layer. Defaults to `0.5`.
+        activation: Activation of the prediction: "softmax", "sigmoid" or `None`. Defaults to
+            `"softmax"`.
+        bidirectional: Boolean, whether to read the sequence from both ends, with `units` each.
+            Defaults to `False`.
+        mask_value: Optional float. A step in which all features have this value is padding and left
+            out. A sequence of padding alone gives zeros, the initial state. Defaults to `None`.
+        name: String, name of the model. Defaults to `"gru"`.
 
     Returns:
         A functional `keras.Model`, `(batch, time, features)` to `(batch, num_classes)`.
@@ -68,14 +71,18 @@ def lstm(
     As `gru`, with LSTM layers, which have a third more weights.
 
     Args:
-        input_shape: `(time, features)`; time may be None, for sequences of any length.
-        units: Sequence of ints >= 1, one recurrent layer each.
-        num_classes: Int >= 1, units of the prediction, or None for a network without one.
-        dropout: Float in [0, 1), the rate after every recurrent layer.
-        activation: Of the prediction: "softmax", "sigmoid" or None.
-        bidirectional: Bool. Reads the sequence from both ends, with `units` each.
-        mask_value: Float, or None (default): what all features of a step have that is padding.
-        name: Of the model.
+        input_shape: Tuple `(time, features)`; time may be `None`, for sequences of any length.
+        units: Sequence of positive integers, one recurrent layer each. Defaults to `(64,)`.
+        num_classes: Positive integer, units of the prediction, or `None` for a network without one.
+            Defaults to `10`.
+        dropout: Float between 0 and 1, the rate after every recurrent layer. Defaults to `0.5`.
+        activation: Activation of the prediction: "softmax", "sigmoid" or `None`. Defaults to
+            `"softmax"`.
+        bidirectional: Boolean, whether to read the sequence from both ends, with `units` each.
+            Defaults to `False`.
+        mask_value: Optional float, the value of all features of a step that is padding. Defaults to
+            `None`.
+        name: String, name of the model. Defaults to `"lstm"`.
 
     Returns:
         A functional `keras.Model`, `(batch, time, features)` to `(batch, num_classes)`.
@@ -114,14 +121,16 @@ def cnn_1d(
     one length.
 
     Args:
-        input_shape: `(time, features)`; time may be None, for sequences of any length from
+        input_shape: Tuple `(time, features)`; time may be `None`, for sequences of any length from
             `2 ** len(filters)` up.
-        filters: Sequence of ints >= 1, one block each.
-        kernel_size: Int >= 1, in time steps.
-        num_classes: Int >= 1, units of the prediction, or None for a network without one.
-        dropout: Float in [0, 1), the rate before the prediction.
-        activation: Of the prediction: "softmax", "sigmoid" or None.
-        name: Of the model.
+        filters: Sequence of positive integers, one block each. Defaults to `(64, 128)`.
+        kernel_size: Positive integer, in time steps. Defaults to `5`.
+        num_classes: Positive integer, units of the prediction, or `None` for a network without one.
+            Defaults to `10`.
+        dropout: Float between 0 and 1, the rate before the prediction. Defaults to `0.5`.
+        activation: Activation of the prediction: "softmax", "sigmoid" or `None`. Defaults to
+            `"softmax"`.
+        name: String, name of the model. Defaults to `"cnn_1d"`.
 
     Returns:
         A functional `keras.Model`, `(batch, time, features)` to `(batch, num_classes)`.

@@ -23,9 +23,10 @@ def text_vectorizer(texts, max_tokens=10000, length=None):
 
     Args:
         texts: List or array of strings; the training texts only, or the test leaks.
-        max_tokens: Int >= 3, size of the vocabulary with those two: the most frequent words.
-        length: Int >= 1, to which texts are cut or padded, or None (default): the longest of
-            each call.
+        max_tokens: Integer from 3 up, size of the vocabulary with those two: the most frequent
+            words. Defaults to `10000`.
+        length: Optional positive integer, to which texts are cut or padded. Defaults to `None`, the
+            longest of each call.
 
     Returns:
         An adapted `keras.layers.TextVectorization`, `(batch,)` to `(batch, length)`; its
@@ -78,15 +79,17 @@ def text_encoder(
     layer "embedding".
 
     Args:
-        vocabulary_size: Int >= 2, number of ids, that of padding included.
-        length: Int >= 1, number of ids a text, or None (default) for any.
-        embedding_units: Int >= 1, size of a word vector.
-        hidden_units: Sequence of ints >= 1, one dense layer each (with batch normalization, ReLU
-            and dropout).
-        num_classes: Int >= 1, units of the prediction, or None for a network without one.
-        dropout: Float in [0, 1), the rate after every hidden layer.
-        activation: Of the prediction: "softmax", "sigmoid" or None.
-        name: Of the model.
+        vocabulary_size: Integer from 2 up, number of ids, that of padding included.
+        length: Optional positive integer, number of ids a text. Defaults to `None`, any number.
+        embedding_units: Positive integer, size of a word vector. Defaults to `64`.
+        hidden_units: Sequence of positive integers, one dense layer each (with batch normalization,
+            ReLU and dropout). Defaults to `(64,)`.
+        num_classes: Positive integer, units of the prediction, or `None` for a network without one.
+            Defaults to `10`.
+        dropout: Float between 0 and 1, the rate after every hidden layer. Defaults to `0.5`.
+        activation: Activation of the prediction: "softmax", "sigmoid" or `None`. Defaults to
+            `"softmax"`.
+        name: String, name of the model. Defaults to `"text_encoder"`.
 
     Returns:
         A functional `keras.Model`, `(batch, length)` int32 to `(batch, num_classes)`.

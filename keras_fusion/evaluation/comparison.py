@@ -29,14 +29,14 @@ class Comparison:
     directly. Printed it is a table.
 
     Args:
-        scores: Dict `{method: sequence of floats}`, one for each seed or fold.
-        metric: String, what the scores are.
-        reference: The method that the others are tested against; by default the first. It is
-            best named before the scores are known.
-        level: Float in (0, 1), of the intervals.
-        paired: Bool. Whether the i-th scores of all methods belong together, as on folds. Adds
-            the paired tests.
-        environment: Dict of versions and hardware, or None.
+        scores: Dictionary `{method: sequence of floats}`, one for each seed or fold.
+        metric: String, what the scores are. Defaults to `"accuracy"`.
+        reference: String, the method that the others are tested against, best named before the
+            scores are known. Defaults to the first.
+        level: Float between 0 and 1, of the intervals. Defaults to `0.99`.
+        paired: Boolean, whether the i-th scores of all methods belong together, as on folds. Adds
+            the paired tests. Defaults to `False`.
+        environment: Optional dictionary of versions and hardware. Defaults to `None`.
 
     Attributes:
         scores: Dict `{method: array}`.
@@ -149,19 +149,19 @@ def compare(
     epoch, `early_stopping`, sees the validation part only.
 
     Args:
-        methods: Dict `{name: function}`; a function returns a new compiled model.
-        data: Dict of `(x, y)`: "train", "test" and, if there is one, "validation", as
+        methods: Dictionary `{name: function}`; a function returns a new compiled model.
+        data: Dictionary of `(x, y)`: "train", "test" and, if there is one, "validation", as
             `keras_fusion.datasets` return it.
-        seeds: Sequence of distinct ints.
-        metric: Name of the score that is compared, as `evaluate` calls it. By default
+        seeds: Sequence of distinct integers.
+        metric: String, the score that is compared, as `evaluate` calls it. Defaults to
             "central_accuracy", or "accuracy".
-        reference: The method that the others are tested against; by default the first.
-        level: Float in (0, 1), of the intervals.
-        results: File `.csv` or `.jsonl` to which every run is appended with its scores, seed,
-            arguments, versions and hardware, or None. Runs that are in it already, with the same
-            arguments, are not trained again.
-        name: String for the data in that file.
-        **arguments: Of `fit_replicas`, such as `epochs` and `batch_size`.
+        reference: String, the method that the others are tested against. Defaults to the first.
+        level: Float between 0 and 1, of the intervals. Defaults to `0.99`.
+        results: Optional path of a file `.csv` or `.jsonl` to which every run is appended with its
+            scores, seed, arguments, versions and hardware. Runs that are in it already, with the
+            same arguments, are not trained again. Defaults to `None`.
+        name: String, the name of the data in that file. Defaults to `""`.
+        **arguments: Further arguments of `fit_replicas`, such as `epochs` and `batch_size`.
 
     Returns:
         `Comparison`.

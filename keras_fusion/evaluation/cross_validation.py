@@ -15,10 +15,10 @@ def group_folds(groups, folds=5, seed=None):
     of them would score too well on the others.
 
     Args:
-        groups: Sequence with the group of every sample, ints or strings.
-        folds: Int >= 2, at most the number of groups.
-        seed: Int, for folds at random, or None: those of scikit-learn's `GroupKFold`, as equal in
-            size as possible and always the same.
+        groups: Sequence with the group of every sample, integers or strings.
+        folds: Integer from 2 up, at most the number of groups. Defaults to `5`.
+        seed: Optional integer, for folds at random. Defaults to `None`, the folds of scikit-learn's
+            `GroupKFold`, as equal in size as possible and always the same.
 
     Returns:
         List of `(train, test)`, two arrays of row numbers for each fold. That no group is on both
@@ -99,11 +99,12 @@ def cross_validate(build, x, y, groups, folds=5, seeds=(0,), fold_seed=None, **a
     Args:
         build: Function that returns a new compiled model, as for `fit_replicas`.
         x, y: Arrays, or dicts of arrays.
-        groups: The group of every sample; see `group_folds`.
-        folds: Int, or a list of `(train, test)` row numbers.
-        seeds: Sequence of ints: of how many trainings a fold's score is the mean.
-        fold_seed: The `seed` of `group_folds`.
-        **arguments: Of `fit_replicas`, such as `epochs`.
+        groups: Sequence with the group of every sample; see `group_folds`.
+        folds: Integer, or a list of `(train, test)` row numbers. Defaults to `5`.
+        seeds: Sequence of integers: of how many trainings a fold's score is the mean. Defaults to
+            `(0,)`.
+        fold_seed: Optional integer, the `seed` of `group_folds`. Defaults to `None`.
+        **arguments: Further arguments of `fit_replicas`, such as `epochs`.
 
     Returns:
         Dict `{name: array (folds, seeds)}`, names as `evaluate` gives them. The means over seeds

@@ -45,7 +45,7 @@ def add_noise(signal, snr, seed=0):
     Args:
         signal: Array of floats, or of unsigned bytes, `(samples, ...)`.
         snr: Float, in decibels; infinity adds nothing.
-        seed: Int.
+        seed: Integer, or a sequence of integers. Defaults to `0`.
 
     Returns:
         Array of float32. Samples with NaN, such as those of an absent modality, stay NaN.
@@ -81,13 +81,13 @@ def noise_curves(model, x, y, snrs=(20, 10, 5, 0, -5, -10), modalities=None, bat
 
     Args:
         model: Compiled `FusionModel`.
-        x: Dict of arrays, as for `evaluate`.
-        y: Array of targets, or a dict `{head: array}`.
+        x: Dictionary of arrays, as for `evaluate`.
+        y: Array of targets, or a dictionary `{head: array}`.
         snrs: Sequence of signal-to-noise ratios in decibels. The data as they are come first, as
-            infinity.
-        modalities: The ones to add noise to; by default all of them.
-        batch_size: Int, as for `evaluate`.
-        seed: Int.
+            infinity. Defaults to `(20, 10, 5, 0, -5, -10)`.
+        modalities: List of strings, the modalities to add noise to. Defaults to all of them.
+        batch_size: Positive integer, as for `evaluate`. Defaults to `32`.
+        seed: Integer. Defaults to `0`.
 
     Returns:
         `NoiseCurves`, a dict `{modality: {snr: {"loss": float, metric: float}}}`, the scores

@@ -11,9 +11,10 @@ def markdown_report(comparison, path=None, title="Comparison", published=None):
 
     Args:
         comparison: `Comparison`.
-        path: File to write, replaced as a whole, or None.
-        title: String, the heading.
-        published: Dict `{method: string}`: what a paper reports, for a column beside ours.
+        path: Optional path of a file to write, replaced as a whole. Defaults to `None`.
+        title: String, the heading. Defaults to `"Comparison"`.
+        published: Optional dictionary `{method: string}`: what a paper reports, for a column beside
+            ours. Defaults to `None`.
 
     Returns:
         The text.

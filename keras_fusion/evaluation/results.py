@@ -54,9 +54,10 @@ def append_results(path, rows):
     (on Windows they must not).
 
     Args:
-        path: File in an existing folder: `.csv`, or `.jsonl` with a JSON object in each line.
-        rows: List of dicts of plain values: strings, numbers, bools, None, lists and dicts. Rows
-            may have different names; a CSV file gets a column for each.
+        path: Path of a file in an existing folder: `.csv`, or `.jsonl` with a JSON object in each
+            line.
+        rows: List of dictionaries of plain values: strings, numbers, booleans, `None`, lists and
+            dictionaries. Rows may have different names; a CSV file gets a column for each.
 
     Raises:
         ValueError: another suffix, or a value that is a path of this machine or its name.
@@ -94,7 +95,7 @@ def read_results(path):
     """The rows that `append_results` wrote.
 
     Args:
-        path: File, `.csv` or `.jsonl`.
+        path: Path of a file, `.csv` or `.jsonl`.
 
     Returns:
         List of dicts. A column that a row has not is left out.

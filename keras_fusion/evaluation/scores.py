@@ -40,7 +40,8 @@ def f1_scores(y_true, y_pred, threshold=0.5):
     Args:
         y_true: 0 or 1, `(samples, labels)`.
         y_pred: Predictions of that shape.
-        threshold: Float: a label is predicted where the prediction is greater. For logits 0.0.
+        threshold: Float: a label is predicted where the prediction is greater. Defaults to `0.5`;
+            for logits `0.0`.
 
     Returns:
         Dict with "micro", "macro", "weighted" and "samples", floats; see the metric `F1`.

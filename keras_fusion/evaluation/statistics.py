@@ -45,7 +45,7 @@ def mean_interval(values, level=0.99):
 
     Args:
         values: Sequence of floats, one for each run.
-        level: Float in (0, 1), default 0.99.
+        level: Float between 0 and 1. Defaults to `0.99`.
 
     Returns:
         `(mean, low, high)`; both ends are NaN for a single run.
@@ -189,7 +189,7 @@ def holm(p_values):
     tables shows a "significant" difference at 0.05 where there is none.
 
     Args:
-        p_values: Sequence of floats in [0, 1], or NaN for tests that say nothing.
+        p_values: Sequence of floats between 0 and 1, or NaN for tests that say nothing.
 
     Returns:
         Array of the corrected probabilities, in the same order; NaN stays and does not count.

@@ -45,12 +45,11 @@ def modality_subsets(model, x, y, batch_size=None, sample_weight=None):
 
     Args:
         model: Compiled `FusionModel`, built with `missing_modalities=True`.
-        x: Dict of arrays, as for `evaluate`. With a mask "present", a subset is scored on the
-            samples that have all of its modalities; scores of a subset that no sample has are
-            NaN.
-        y: Array of targets, or a dict `{head: array}`.
-        batch_size: Int or None, as for `evaluate`.
-        sample_weight: Array `(samples,)` or None, as for `evaluate`.
+        x: Dictionary of arrays, as for `evaluate`. With a mask "present", a subset is scored on the
+            samples that have all of its modalities; scores of a subset that no sample has are NaN.
+        y: Array of targets, or a dictionary `{head: array}`.
+        batch_size: Optional positive integer, as for `evaluate`. Defaults to `None`.
+        sample_weight: Optional array `(samples,)`, as for `evaluate`. Defaults to `None`.
 
     Returns:
         `ModalitySubsets`, a dict `{(modality, ...): {"samples": int, "loss": float, ...}}`.

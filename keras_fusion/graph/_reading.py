@@ -94,7 +94,7 @@ def open_at(model, paths, name=None):
         model: Functional or Sequential model.
         paths: List of layer names; "outer/inner" for a layer inside a nested model. The name of
             an input layer stands for the input itself.
-        name: Of the model that is returned.
+        name: Optional string, name of the model that is returned. Defaults to `None`.
 
     Returns:
         `keras.Model` with the inputs of `model`, a dict if they are one, and a list of outputs, in
@@ -142,8 +142,8 @@ def inputs_like(model, name):
 
     Args:
         model: Functional or Sequential model.
-        name: Of the modality, and of the input. Of several inputs each is named after both, as
-            in "text_token_ids".
+        name: String, the name of the modality, and of the input. Of several inputs each is named
+            after both, as in "text_token_ids".
 
     Returns:
         `keras.Input`, or a dict `{name of the input: keras.Input}` if there are several.

@@ -19,9 +19,9 @@ def plot_comparison(comparison, path=None, title=None):
 
     Args:
         comparison: A `Comparison`, as `keras_fusion.evaluation.compare` returns it.
-        path: Path of the picture to write, or `None`. The suffix gives the format; without one
-            it is PNG.
-        title: String above the panel, or `None`.
+        path: Optional path of the picture to write. The suffix gives the format; without one it is
+            PNG. Defaults to `None`.
+        title: Optional string above the panel. Defaults to `None`.
 
     Returns:
         The `matplotlib.figure.Figure`. It is not registered with pyplot.
@@ -70,11 +70,11 @@ def plot_noise_curves(curves, metric="accuracy", path=None, title=None):
     score without noise.
 
     Args:
-        curves: Dict as `keras_fusion.evaluation.noise_curves` returns it.
-        metric: String, the score.
-        path: Path of the picture to write, or `None`. The suffix gives the format; without one
-            it is PNG.
-        title: String above the panel, or `None`.
+        curves: Dictionary as `keras_fusion.evaluation.noise_curves` returns it.
+        metric: String, the score. Defaults to `"accuracy"`.
+        path: Optional path of the picture to write. The suffix gives the format; without one it is
+            PNG. Defaults to `None`.
+        title: Optional string above the panel. Defaults to `None`.
 
     Returns:
         The `matplotlib.figure.Figure`. It is not registered with pyplot.

@@ -32,10 +32,10 @@ def plot_fusion_graph(model, path=None, ax=None, title=None):
 
     Args:
         model: `FusionModel`.
-        path: Path of the picture to write, or `None` to write none. The suffix gives the format;
-            without one it is PNG. Default `None`.
-        ax: `matplotlib.axes.Axes` to draw in, or `None` for a new figure. Default `None`.
-        title: String above the graph. Default `None`: the model's name.
+        path: Optional path of the picture to write. The suffix gives the format; without one it is
+            PNG. Defaults to `None`.
+        ax: Optional `matplotlib.axes.Axes` to draw in. Defaults to `None`, a new figure.
+        title: String above the graph. Defaults to the model's name.
 
     Returns:
         The `matplotlib.figure.Figure`. It is not registered with pyplot: nothing has to be closed

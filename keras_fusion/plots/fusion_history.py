@@ -33,11 +33,11 @@ def plot_fusion_history(history, metric=None, path=None, title=None):
     Args:
         history: A `FusionWeightsHistory` after `fit()`, or the path of the CSV file it wrote.
         metric: String, the name of the metric without `val_` and without the name of a head, for
-            example `"accuracy"`, or `"loss"`. Default `None`: the first accuracy in the logs,
-            else the first metric, else the loss.
-        path: Path of the picture to write, or `None` to write none. The suffix gives the format;
-            without one it is PNG. Default `None`.
-        title: String above the panels, or `None` for none. Default `None`.
+            example `"accuracy"`, or `"loss"`. Defaults to the first accuracy in the logs, else the
+            first metric, else the loss.
+        path: Optional path of the picture to write. The suffix gives the format; without one it is
+            PNG. Defaults to `None`.
+        title: Optional string above the panels. Defaults to `None`.
 
     Returns:
         The `matplotlib.figure.Figure`, one axes per level in their order and then the axes of the

@@ -30,13 +30,14 @@ def plot_fusion_weights(model_or_weights, path=None, ax=None, title=None):
     the paper below, over the sizes of all weights of that level, as in the paper's Fig. 3.
 
     Args:
-        model_or_weights: A `FusionModel`, or what its method `fusion_weights()` returns: a dict,
-            ordered from the lowest level to the prediction, of dicts that map the name of a
-            modality (or `"central"`) to its share in [0, 1]. The shares of a level sum to 1.
-        path: Path of the picture to write, or `None` to write none. The suffix gives the format;
-            without one it is PNG. Default `None`.
-        ax: `matplotlib.axes.Axes` to draw in, or `None` for a new figure. Default `None`.
-        title: String above the bars. Default `None`: `"Fusion weights per level"`.
+        model_or_weights: A `FusionModel`, or what its method `fusion_weights()` returns: a
+            dictionary, ordered from the lowest level to the prediction, of dictionaries that map
+            the name of a modality (or `"central"`) to its share, a float between 0 and 1. The
+            shares of a level sum to 1.
+        path: Optional path of the picture to write. The suffix gives the format; without one it is
+            PNG. Defaults to `None`.
+        ax: Optional `matplotlib.axes.Axes` to draw in. Defaults to `None`, a new figure.
+        title: String above the bars. Defaults to "Fusion weights per level".
 
     Returns:
         The `matplotlib.figure.Figure`. It is not registered with pyplot: nothing has to be closed

@@ -22,10 +22,10 @@ def plot_modality_balance(balance, metric=None, path=None, title=None):
     Args:
         balance: A `ModalityBalance` after `fit()`.
         metric: String, the name of the score without `val_`, such as `"accuracy"` or `"loss"`.
-            Default `None`: the first that is not the loss, else the loss.
-        path: Path of the picture to write, or `None` to write none. The suffix gives the format;
-            without one it is PNG. Default `None`.
-        title: String above the panels, or `None` for none. Default `None`.
+            Defaults to the first that is not the loss, else the loss.
+        path: Optional path of the picture to write. The suffix gives the format; without one it is
+            PNG. Defaults to `None`.
+        title: Optional string above the panels. Defaults to `None`.
 
     Returns:
         The `matplotlib.figure.Figure`, with one or two axes. It is not registered with pyplot.

@@ -14,12 +14,12 @@ def plot_score_grid(grids, rows="", columns="", path=None, title=None):
     0 and the same reach on both sides. Cells that were not measured stay empty.
 
     Args:
-        grids: Dict `{heading: {(row, column): score}}`; row and column are the two settings'
+        grids: Dictionary `{heading: {(row, column): score}}`; row and column are the two settings'
             values.
         rows, columns: Strings, what the settings are.
-        path: Path of the picture to write, or `None`. The suffix gives the format; without one
-            it is PNG.
-        title: String above the panels, or `None`.
+        path: Optional path of the picture to write. The suffix gives the format; without one it is
+            PNG. Defaults to `None`.
+        title: Optional string above the panels. Defaults to `None`.
 
     Returns:
         The `matplotlib.figure.Figure`. It is not registered with pyplot.

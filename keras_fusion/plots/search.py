@@ -18,13 +18,13 @@ def plot_search(trials, path=None, direction="max", label="score", title=None):
     logarithmic axis. A hyperparameter that has one value in all trials is left out.
 
     Args:
-        trials: List of dicts, what `keras_fusion.tuning.read_trials` returns; "values" is
+        trials: List of dictionaries, as `keras_fusion.tuning.read_trials` returns it; "values" is
             needed, and "score", "scores" and "status" are looked at.
-        path: Path of the picture to write, or `None` to write none. The suffix gives the format;
-            without one it is PNG. Default `None`.
-        direction: "max" (default) or "min", which score is the best.
-        label: String at the axis of the scores. Default "score".
-        title: String above the panels, or `None` for none. Default `None`.
+        path: Optional path of the picture to write. The suffix gives the format; without one it is
+            PNG. Defaults to `None`.
+        direction: String, "max" or "min", which score is the best. Defaults to `"max"`.
+        label: String at the axis of the scores. Defaults to `"score"`.
+        title: Optional string above the panels. Defaults to `None`.
 
     Returns:
         The `matplotlib.figure.Figure`. It is not registered with pyplot.

@@ -136,10 +136,10 @@ def run_epochs(engine, plan, seeds, path=None, saved=None):
 
     Args:
         engine: A `Program` or `SingleFit`.
-        plan: Namespace with the arguments of `fit_replicas`, and "samples".
-        seeds: List of ints, those of the engine's replicas.
-        path: File to write after every epoch, or None.
-        saved: What `read` returned for that file, or None.
+        plan: The `Plan` of the training.
+        seeds: List of integers, those of the engine's replicas.
+        path: Optional path of a file to write after every epoch. Defaults to `None`.
+        saved: Optional `SavedReplicas` that `read` returned for that file. Defaults to `None`.
 
     Returns:
         `{name: [(replicas,) for every epoch]}`, lists of arrays with the replicas in front, and

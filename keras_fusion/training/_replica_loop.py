@@ -13,10 +13,10 @@ class SingleFit:
 
     Args:
         model: Compiled model, with the initial values of its seed.
-        seed: Int.
+        seed: Integer.
         data: `(x, y)` or `(x, y, sample_weight)` of the training.
-        validation: The same, or None.
-        batch_size: Int.
+        validation: The same, or `None`.
+        batch_size: Positive integer.
     """
 
     def __init__(self, model, seed, data, validation, batch_size):

@@ -20,12 +20,12 @@ class Program:
     Args:
         build: Function that returns a compiled model.
         first: What it returned for the first seed.
-        seeds: List of ints.
+        seeds: List of integers.
         data: `(x, y, sample_weight)` of the training.
-        validation: The same, or None.
-        batch_size: Int.
-        patches: Bool, whether convolutions are computed as matrix products.
-        values: State to go on from, lists of arrays, or None.
+        validation: The same, or `None`.
+        batch_size: Positive integer.
+        patches: Boolean, whether convolutions are computed as matrix products.
+        values: Optional state to go on from, lists of arrays. Defaults to `None`.
     """
 
     def __init__(self, build, first, seeds, data, validation, batch_size, patches, values=None):

@@ -52,13 +52,13 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     Args:
         backup_dir: Path of a folder of its own for this training; made if it does not exist.
-        callbacks: Sequence of the other callbacks, and
-        data: the data set that is trained on. Both only for models other than a `FusionModel`,
-            whose `fit` tells them: there, place this callback last and give `shuffle=False` to
-            `fit`.
-        delete_checkpoint: Bool. Whether the file is deleted at the end of training (default), so
-            that the next `fit` starts anew. With False the same `fit` returns at once, with the
-            trained model and its history; with more `epochs` it goes on.
+        callbacks: Sequence of the other callbacks. Only for models other than a `FusionModel`,
+            whose `fit` knows them: there, place this callback last. Defaults to `()`.
+        data: The data set that is trained on, for the same models; give `shuffle=False` to their
+            `fit`. Defaults to `None`.
+        delete_checkpoint: Boolean, whether the file is deleted at the end of training, so that the
+            next `fit` starts anew. With `False` the same `fit` returns at once, with the trained
+            model and its history; with more `epochs` it goes on. Defaults to `True`.
 
     Raises:
         TypeError, ValueError: arguments that are not as above; when training starts, data without

@@ -23,16 +23,16 @@ class FusionWeightsHistory(keras.callbacks.Callback):
     Place it after callbacks that change the weights, such as `EarlyStopping`.
 
     Args:
-        path: Path of a CSV file in an existing folder, or `None`. Columns: `epoch` (how many
-            epochs the model has finished), `fusion/<level>/<source>` (shares in [0, 1]), then the
+        path: Optional path of a CSV file in an existing folder. Columns: `epoch` (how many epochs
+            the model has finished), `fusion/<level>/<source>` (shares between 0 and 1), then the
             logs; row 0, before training, has no logs. The file is replaced as a whole after every
-            epoch, so that it is complete whenever training is stopped. Default `None`.
-        log_dir: Path of a local folder for TensorBoard, or `None`. Each share becomes a scalar
+            epoch, so that it is complete whenever training is stopped. Defaults to `None`.
+        log_dir: Optional path of a local folder for TensorBoard. Each share becomes a scalar
             `fusion/<level>/<source>` over the epochs. Needs the package `tensorboard`, on every
-            backend, but not TensorFlow. Default `None`.
-        plot: Function that takes the fusion weights and returns a matplotlib figure, such as
-            `keras_fusion.plot_fusion_weights`, or `None`. Its picture goes to TensorBoard before
-            the first epoch and at the end of training. Needs `log_dir`. Default `None`.
+            backend, but not TensorFlow. Defaults to `None`.
+        plot: Optional function that takes the fusion weights and returns a matplotlib figure, such
+            as `keras_fusion.plot_fusion_weights`. Its picture goes to TensorBoard before the first
+            epoch and at the end of training. Needs `log_dir`. Defaults to `None`.
 
     Attributes:
         epochs: List of int, the number of finished epochs of each record; 0 is before training.
@@ -171,13 +171,13 @@ def log_fusion_weights(model_or_weights, log_dir, step=0, figures=None):
     Use it for a model that is already trained; `FusionWeightsHistory` does it during training.
 
     Args:
-        model_or_weights: A `FusionModel`, or the dict `{level: {source: share}}` that its method
-            `fusion_weights()` returns.
+        model_or_weights: A `FusionModel`, or the dictionary `{level: {source: share}}` that its
+            method `fusion_weights()` returns.
         log_dir: Path of a local folder; it is made if it does not exist. TensorBoard drops the
             later steps of a curve that goes back: in the folder of a training, give a later step.
-        step: Int, the step at which TensorBoard shows the values. Default 0.
-        figures: Dict from a name to a matplotlib figure, shown as pictures, such as
-            `{"fusion_weights": keras_fusion.plot_fusion_weights(model)}`. Default `None`.
+        step: Integer, the step at which TensorBoard shows the values. Defaults to `0`.
+        figures: Optional dictionary from names to matplotlib figures, shown as pictures, such as
+            `{"fusion_weights": keras_fusion.plot_fusion_weights(model)}`. Defaults to `None`.
 
     Returns:
         The path of the event file, a string.

@@ -25,9 +25,9 @@ class ModalityBalance(keras.callbacks.Callback):
     them.
 
     Args:
-        x: Dict of arrays, as for `fit`: the batch on which gradients are taken. Some dozens of
-            validation samples are enough.
-        y: Array of targets, or a dict `{head: array}`.
+        x: Dictionary of arrays, as for `fit`: the batch on which gradients are taken. Some dozens
+            of validation samples are enough.
+        y: Array of targets, or a dictionary `{head: array}`.
 
     Attributes:
         epochs: List of int, the number of finished epochs of each record; 0 is before training.

@@ -51,27 +51,29 @@ def fit_replicas(
     Args:
         build: Function without arguments that returns a new compiled `keras.Model`, of the same
             architecture at every call.
-        x, y: Arrays, or dicts of arrays, as for `fit`. No data sets.
-        seeds: Sequence of distinct ints >= 0, one for each replica.
-        epochs: Int.
-        batch_size: Int. The last batch of an epoch is smaller where the samples do not divide.
-        validation_data: `(x, y)` or `(x, y, sample_weight)`, evaluated after every epoch.
-        sample_weight: Array, or a dict of arrays, as for `fit`.
-        shuffle: Bool.
-        learning_rate: What the optimizer's learning rate is set to: a function of the epoch (from
-            0), or the value itself; a float, or one for each replica. Default None: the
+        x, y: Arrays, or dictionaries of arrays, as for `fit`. No data sets.
+        seeds: Sequence of distinct integers from 0 up, one for each replica.
+        epochs: Positive integer. Defaults to `1`.
+        batch_size: Positive integer. The last batch of an epoch is smaller where the samples do not
+            divide. Defaults to `32`.
+        validation_data: Optional `(x, y)` or `(x, y, sample_weight)`, evaluated after every epoch.
+            Defaults to `None`.
+        sample_weight: Optional array, or dictionary of arrays, as for `fit`. Defaults to `None`.
+        shuffle: Boolean, whether to shuffle the samples before every epoch. Defaults to `True`.
+        learning_rate: Float, sequence of one float for each replica, or function that returns
+            either for an epoch (from 0): the learning rate that is set. Defaults to `None`, the
             optimizer's own, which may have a `LearningRateSchedule`.
-        early_stopping: A `keras.callbacks.EarlyStopping`, applied to every replica by itself, or
-            None. A replica that stops keeps the state of its last epoch, or, with
-            `restore_best_weights`, of its best (the optimizer's, too).
-        backup_dir: Folder for the state after every epoch, or None. If this training was
+        early_stopping: Optional `keras.callbacks.EarlyStopping`, applied to every replica by
+            itself. A replica that stops keeps the state of its last epoch, or, with
+            `restore_best_weights`, of its best (the optimizer's, too). Defaults to `None`.
+        backup_dir: Optional path of a folder for the state after every epoch. If this training was
             interrupted, the same call goes on after the last whole epoch; with more `epochs` it
-            goes on with one that was finished. JAX writes one file for all replicas, the others
-            one for each; each is replaced as a whole.
-        convolutions: JAX only. "patches" (default): convolutions are computed as products of
+            goes on with one that was finished. JAX writes one file for all replicas, the others one
+            for each; each is replaced as a whole. Defaults to `None`.
+        convolutions: String, JAX only. "patches": convolutions are computed as products of
             matrices, which XLA batches well, and max-pooling as a plain maximum; "grouped": as
-            `jax.vmap` makes them. Weights are the same.
-        verbose: 0, or 1 for a line after every epoch.
+            `jax.vmap` makes them. Weights are the same. Defaults to `"patches"`.
+        verbose: Integer, 0, or 1 for a line after every epoch. Defaults to `0`.
 
     Returns:
         `Replicas`.
