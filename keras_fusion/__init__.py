@@ -6,6 +6,7 @@ from keras_fusion import (
     backbones,
     datasets,
     evaluation,
+    exporting,
     graph,
     layers,
     losses,
@@ -14,7 +15,7 @@ from keras_fusion import (
     plots,
     training,
 )
-from keras_fusion.export import export, export_saved_model
+from keras_fusion.exporting import export, export_saved_model
 from keras_fusion.graph import fusion_points
 from keras_fusion.models import (
     FusionModel,
@@ -24,6 +25,7 @@ from keras_fusion.models import (
     build_dtn,
     build_early_fusion,
     build_ensemble,
+    build_fusion,
     build_fusion_ensemble,
     build_gmu,
     build_hybrid_fusion,
@@ -36,6 +38,7 @@ from keras_fusion.models import (
     build_residual_gated,
     build_shared_specific,
     build_xflow,
+    fusion_method,
     methods,
     presets,
 )
@@ -52,6 +55,7 @@ __all__ = [
     "build_dtn",
     "build_early_fusion",
     "build_ensemble",
+    "build_fusion",
     "build_fusion_ensemble",
     "build_gmu",
     "build_hybrid_fusion",
@@ -68,6 +72,8 @@ __all__ = [
     "evaluation",
     "export",
     "export_saved_model",
+    "exporting",
+    "fusion_method",
     "fusion_points",
     "graph",
     "layers",

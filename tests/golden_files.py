@@ -25,15 +25,15 @@ import keras_fusion as kf
 
 # Of the methods whose default widths would make large files.
 SMALL = {
-    "moddrop": {"hidden_units": (6,)},
-    "gmu": {"hidden_units": 6},
-    "modality_gated": {"hidden_units": (6, 5)},
-    "cross_attention": {"hidden_units": 8},
-    "interactive_memory": {"hidden_units": 4},
-    "shared_specific": {"transfer_units": 4, "hidden_units": (6,)},
-    "kernel_fusion": {"landmarks": 5, "hidden_units": 4},
-    "xflow": {"hidden_units": 6, "cross_units": 4},
-    "dtn": {"hidden_units": (5, 4), "shared_units": (4,)},
+    "moddrop": {"head_units": (6,)},
+    "gmu": {"fusion_units": 6},
+    "modality_gated": {"head_units": (6, 5)},
+    "cross_attention": {"fusion_units": 8},
+    "interactive_memory": {"fusion_units": 4},
+    "shared_specific": {"fusion_units": 4, "head_units": (6,)},
+    "kernel_fusion": {"landmarks": 5, "projection_units": 4},
+    "xflow": {"head_units": (6,), "cross_units": 4},
+    "dtn": {"stream_units": (5, 4), "shared_units": (4,)},
 }
 MISSING = {"missing_modalities": True, "unimodal_loss_weights": 0.5}
 

@@ -58,7 +58,7 @@ def methods():
         "Concat": ("97.76 ± 0.05", fusion("concat")),
         "Concat + Multi-Task": ("98.02 ± 0.04", fusion("concat_multitask")),
         "Moddrop": ("98.19 ± 0.03", fusion("moddrop", rate=0.5)),
-        "Gated Multimodal Unit": ("97.98 ± 0.04", fusion("gmu", hidden_units=HIDDEN[-1])),
+        "Gated Multimodal Unit": ("97.98 ± 0.04", fusion("gmu", fusion_units=HIDDEN[-1])),
         "CentralNet": ("98.27 ± 0.03", lambda: kf.presets.centralnet_montalbano(padded=True)),
     }
 

@@ -64,7 +64,7 @@ def authors_gmu():
     # A network that is its prediction alone gives its input to the unit.
     backbones = {name: prediction(size) for name, size in SIZES.items()}
     how = {"gate_on": "projections", "normalize": True, "classifier": "maxout", "dropout": 0.5}
-    return kf.build("gmu", backbones, hidden_units=512, **how)
+    return kf.build("gmu", backbones, fusion_units=512, **how)
 
 
 def methods():
@@ -85,7 +85,7 @@ def methods():
         "Moddrop": ("0.624 0.526 0.614 0.625", fusion("moddrop", rate=0.25)),
         "Gated Multimodal Unit": (
             "0.630 0.541 0.617 0.630",
-            fusion("gmu", hidden_units=HIDDEN[-1]),
+            fusion("gmu", fusion_units=HIDDEN[-1]),
         ),
         "CentralNet": ("0.639 0.561 0.631 0.639", kf.presets.centralnet_mm_imdb),
         "GMU, its authors' protocol": ("", authors_gmu, None, 1.0),

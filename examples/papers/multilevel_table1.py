@@ -68,7 +68,7 @@ def method_rows(networks, centralnet, moddrop_rate=0.5, gmu_units=512, early=Non
         "Late (concatenated scores)": fusion("concat"),
         "Late (weighted mean)": fusion("weighted_mean"),
         "ModDrop": fusion("moddrop", rate=moddrop_rate),
-        "GMU": fusion("gmu", hidden_units=gmu_units),
+        "GMU": fusion("gmu", fusion_units=gmu_units),
         "CentralNet": centralnet,
     }
 

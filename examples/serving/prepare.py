@@ -29,7 +29,7 @@ def main():
     (x, y), (x_test, y_test) = data["train"], data["test"]
     backbones = {name: kf.backbones.lenet5((8, 8, 1), name=name) for name in x}
     model = kf.build_gmu(
-        backbones, hidden_units=64, unimodal_loss_weights=0.5, missing_modalities=True
+        backbones, fusion_units=64, unimodal_loss_weights=0.5, missing_modalities=True
     )
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(kf.datasets.drop_modalities(x, rate=0.25), y, epochs=args.epochs, verbose=2)

@@ -1,4 +1,4 @@
-"""Hyperparameter search with KerasTuner. `import keras_fusion` does not load this room.
+"""Hyperparameter search with KerasTuner. `import keras_fusion` does not load this package.
 
 KerasTuner imports `six`, which it does not bring along, and on TensorFlow every search imports
 `tensorboard`; the extra `tune` has both.
@@ -15,7 +15,7 @@ except ModuleNotFoundError as error:
 
 from keras_fusion.tuning.devices import count_gpus
 from keras_fusion.tuning.hypermodel import FusionHyperModel
-from keras_fusion.tuning.spaces import PRESETS, SPACES, default_space
+from keras_fusion.tuning.spaces import PRESETS, default_space
 from keras_fusion.tuning.trials import read_trials
 from keras_fusion.tuning.tuner import make_tuner
 
@@ -23,7 +23,6 @@ del keras_tuner
 
 __all__ = [
     "PRESETS",
-    "SPACES",
     "FusionHyperModel",
     "count_gpus",
     "default_space",

@@ -60,6 +60,19 @@ def _check_values(label, values):
         ) from None
 
 
+def with_default(entry, default):
+    """The entry with a default where it says none and this is one of its values."""
+    if isinstance(entry, (list, tuple)):
+        # A choice starts from its first value.
+        values = [list(v) if isinstance(v, tuple) else v for v in entry]
+        default = list(default) if isinstance(default, tuple) else default
+        return {"values": values, "default": default} if default in values[1:] else entry
+    if not isinstance(entry, dict) or "default" in entry or default is None:
+        return entry
+    fits = default in entry["values"] if "values" in entry else is_number(default)
+    return {**entry, "default": default} if fits else entry
+
+
 def is_per_modality(entry):
     """Whether the entry is searched for every modality by itself."""
     return isinstance(entry, dict) and bool(entry.get("per_modality"))

@@ -23,11 +23,11 @@ class FusionHyperModel(keras_tuner.HyperModel):
     weights.
 
     Hyperparameters are the arguments of the method's builder (`rate`, `level`, `operation`,
-    `hidden_units`, `unimodal_loss_weights`, ...) and three more: `learning_rate`,
+    `fusion_units`, `unimodal_loss_weights`, ...) and three more: `learning_rate`,
     `backbone_dropout` and `fusion_levels` ("auto", or an int: only so many of the highest
     fusion points of every backbone, see `kf.fusion_points`). With several methods the method is
     a hyperparameter too, and those of one method are active only where it is chosen; they are
-    then called "gmu/hidden_units". One that is searched for every modality is called
+    then called "gmu/fusion_units". One that is searched for every modality is called
     "rate/image".
 
     Args:

@@ -12,7 +12,7 @@ N = 12
 
 def three(**arguments):
     nets = {name: vector_net(name) for name in ("c", "a", "b")}
-    model = kf.build_gmu(nets, hidden_units=3, missing_modalities=True, **arguments)
+    model = kf.build_gmu(nets, fusion_units=3, missing_modalities=True, **arguments)
     randomize(model)
     return compiled(model, metrics=["accuracy"])
 

@@ -26,6 +26,17 @@ def run(folder, script, *arguments):
 
 
 @pytest.mark.slow
+def test_own_method(tmp_path):
+    pytest.importorskip("keras_tuner")
+    pytest.importorskip("tensorflow")  # the export
+    lines = (EXAMPLES / "own_method.py").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 40
+    printed = run(tmp_path, "own_method.py")
+    assert "peak       3" in printed and "saved_model: " in printed and "peak/1" in printed
+    assert (tmp_path / "peak" / "1" / "saved_model.pb").exists()
+
+
+@pytest.mark.slow
 def test_compare_methods_goes_on_where_it_stopped(tmp_path):
     results = tmp_path / "results"
     arguments = ("--epochs", 1, "--results", results, "--methods", "weighted_mean")

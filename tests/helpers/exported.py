@@ -7,7 +7,7 @@ import pytest
 from helpers.tiny import map_net, norm_net, sequence_net, vector_net
 
 import keras_fusion as kf
-from keras_fusion.export import formats
+from keras_fusion.exporting import formats
 
 BACKEND = keras.backend.backend()
 on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow writes the formats")
@@ -16,7 +16,7 @@ NETS = {"sound": sequence_net, "image": map_net}
 
 def gated(**arguments):
     """With everything that can be exported: heads, gates, and the mask."""
-    arguments = {"unimodal_loss_weights": 0.5, "hidden_units": 3, **arguments}
+    arguments = {"unimodal_loss_weights": 0.5, "fusion_units": 3, **arguments}
     return kf.build_gmu({name: net() for name, net in NETS.items()}, **arguments)
 
 

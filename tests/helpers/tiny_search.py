@@ -13,7 +13,7 @@ SPACE = {
     "learning_rate": {"min": 0.01, "max": 1.0, "sampling": "log", "default": 0.1},
     "backbone_dropout": [0.0, 0.5],
     "rate": {"min": 0.0, "max": 0.8, "step": 0.1, "default": 0.5},
-    "hidden_units": [[4]],
+    "head_units": [[4]],
 }
 
 

@@ -14,7 +14,14 @@ from keras_fusion.layers import ModDrop
 
 METHODS = [m.name for m in kf.methods()]
 PAIR = {"image": tiny_search.image, "b": partial(tiny_search.net, 6)}
-SMALL = {"hidden_units": 4, "transfer_units": 4, "landmarks": 4, "num_heads": 1, "hops": 1}
+SMALL = {
+    "fusion_units": 4,
+    "projection_units": 4,
+    "head_units": [[4]],  # widths, of as many layers
+    "landmarks": 4,
+    "num_heads": 1,
+    "hops": 1,
+}
 
 
 def hp(**values):
@@ -26,10 +33,7 @@ def hp(**values):
 def small_space(method):
     """The default space, narrowed to widths that build in no time."""
     space = kf.tuning.default_space(method)
-    space |= {name: value for name, value in SMALL.items() if name in space}
-    if method in ("moddrop", "modality_gated"):
-        space["hidden_units"] = [[4]]  # widths, of as many layers
-    return space
+    return space | {name: value for name, value in SMALL.items() if name in space}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -54,7 +58,7 @@ def test_all_methods_are_one_space():
 
 def test_values_reach_the_model():
     model = tiny_search.hypermodel().build(
-        hp(learning_rate=0.3, backbone_dropout=0.5, rate=0.3, hidden_units="[4]")
+        hp(learning_rate=0.3, backbone_dropout=0.5, rate=0.3, head_units="[4]")
     )
     assert float(model.optimizer.learning_rate) == pytest.approx(0.3)
     assert model.get_layer("fusion_moddrop").rate == 0.3
@@ -74,30 +78,30 @@ def test_a_rate_for_every_modality():
 def test_the_method_is_a_hyperparameter():
     space = {
         "learning_rate": [0.1, 0.2],
-        "moddrop": {"rate": [0.1, 0.2], "hidden_units": [[4]]},
-        "gmu": {"hidden_units": [4, 8]},
+        "moddrop": {"rate": [0.1, 0.2], "head_units": [[4]]},
+        "gmu": {"fusion_units": [4, 8]},
     }
     hypermodel = tiny_search.hypermodel(["moddrop", "gmu"], space)
-    found = hp(method="gmu", gmu__hidden_units=8, learning_rate=0.2)
+    found = hp(method="gmu", gmu__fusion_units=8, learning_rate=0.2)
     model = hypermodel.build(found)
     assert model.name == "gmu" and model.get_layer("fusion_0").units == 8
     assert float(model.optimizer.learning_rate) == pytest.approx(0.2)
     # Active are those of the method that is chosen.
-    assert sorted(found.values) == ["gmu/hidden_units", "learning_rate", "method"]
+    assert sorted(found.values) == ["gmu/fusion_units", "learning_rate", "method"]
     assert hypermodel.build(hp(method="moddrop", moddrop__rate=0.2)).name == "moddrop"
     declared = keras_tuner.HyperParameters()
     hypermodel.declare_hyperparameters(declared)
     assert sorted(p.name for p in declared.space) == [
-        "gmu/hidden_units",
+        "gmu/fusion_units",
         "learning_rate",
         "method",
-        "moddrop/hidden_units",
+        "moddrop/head_units",
         "moddrop/rate",
     ]
 
 
 def test_shared_hyperparameters_go_to_the_methods_that_have_them():
-    space = {"sum": {}, "gmu": {"hidden_units": 4}, "level": [0, -1]}
+    space = {"sum": {}, "gmu": {"fusion_units": 4}, "level": [0, -1]}
     hypermodel = tiny_search.hypermodel(["sum", "gmu"], space)
     found = hp(method="gmu")
     hypermodel.build(found)
@@ -138,9 +142,9 @@ def test_what_a_backbone_function_gets():
 
 def test_arguments_that_are_not_searched():
     hypermodel = kf.tuning.FusionHyperModel(
-        ["gmu", "late_mean"], tiny_search.vectors, arguments={"hidden_units": 4}
+        ["gmu", "late_mean"], tiny_search.vectors, arguments={"fusion_units": 4}
     )
-    assert "hidden_units" not in hypermodel.spaces["gmu"]
+    assert "fusion_units" not in hypermodel.spaces["gmu"]
     model = hypermodel.build(hp(method="gmu"))
     assert model.get_layer("fusion_0").units == 4
     assert hypermodel.build(hp(method="late_mean")).name == "late_fusion"

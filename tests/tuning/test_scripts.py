@@ -76,7 +76,7 @@ def test_search_results_and_confirm(scripts, monkeypatch, tmp_path, capsys):
 
 def test_failures_are_listed(scripts, monkeypatch, capsys, tmp_path):
     space = tmp_path / "space.json"
-    space.write_text('{"rate": [0.1, 7.0], "hidden_units": [[4]]}')
+    space.write_text('{"rate": [0.1, 7.0], "head_units": [[4]]}')
     call(scripts["search"], monkeypatch, "--tuner", "grid", *SMALL, "--space", space)
     printed = capsys.readouterr().out
     assert "1 trials with a score, 1 failed" in printed

@@ -20,8 +20,7 @@ def default(entry):
 
 
 def test_every_method_has_a_space():
-    assert set(kf.tuning.SPACES) == set(METHODS)
-    json.dumps(kf.tuning.SPACES)
+    json.dumps([kf.tuning.default_space(method) for method in METHODS])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -38,14 +37,14 @@ def test_space_is_valid_and_starts_from_the_builder(method):
 
 
 def test_the_literal_spaces():
-    assert kf.tuning.SPACES["moddrop"] == {
+    assert kf.tuning.default_space("moddrop") == {
         "learning_rate": {"min": 1e-4, "max": 1e-2, "sampling": "log", "default": 1e-3},
         "backbone_dropout": {"min": 0.0, "max": 0.7, "step": 0.05, "default": 0.5},
         "dropout": {"min": 0.0, "max": 0.7, "step": 0.05, "default": 0.5},
         "rate": {"min": 0.0, "max": 0.8, "step": 0.02, "default": 0.5},
-        "hidden_units": [None, [128], [512]],
+        "head_units": [None, [128], [512]],
     }
-    names = {method: sorted(space) for method, space in kf.tuning.SPACES.items()}
+    names = {method: sorted(kf.tuning.default_space(method)) for method in METHODS}
     training = ["backbone_dropout", "learning_rate"]
     beta = "unimodal_loss_weights"
     assert (
@@ -65,10 +64,10 @@ def test_the_literal_spaces():
 def test_presets_hold_what_the_papers_found():
     paper = kf.tuning.PRESETS["centralnet-paper"]
     assert {0.05, 0.005} <= set(paper["moddrop"]["learning_rate"]["values"])
-    assert {0.2, 0.32, 0.5, 0.25} <= set(paper["moddrop"]["rate"]["values"])
+    assert {0.2, 0.32, 0.5, 0.25} <= set(paper["moddrop"]["rate"])
     assert {0.25, 0.35} <= set(paper["gmu"]["backbone_dropout"]["values"])
     gmu = kf.tuning.PRESETS["gmu-paper"]["gmu"]
-    assert gmu["hidden_units"]["values"] == [64, 128, 256, 512]
+    assert gmu["fusion_units"] == [64, 128, 256, 512]
     assert (gmu["dropout"]["min"], gmu["dropout"]["max"]) == (0.3, 0.7)
     rate = gmu["learning_rate"]
     assert (rate["min"], rate["max"], rate["sampling"]) == (1e-3, 1e-1, "log")
@@ -80,8 +79,10 @@ def test_presets_hold_what_the_papers_found():
 
 
 def test_a_default_space_is_a_copy():
-    kf.tuning.default_space("sum")["level"]["values"].append(7)
-    assert kf.tuning.default_space("sum")["level"]["values"] == [0, -1]
+    kf.tuning.default_space("sum")["level"].append(7)
+    kf.tuning.default_space("hybrid")["level"]["values"].append(7)
+    assert kf.tuning.default_space("sum")["level"] == [0, -1]
+    assert kf.tuning.default_space("hybrid")["level"]["values"] == [0, -1]
 
 
 def test_searchable_names():
@@ -119,7 +120,7 @@ def test_a_wrong_entry_is_named(entry, match):
 
 
 def test_an_unknown_hyperparameter_is_named():
-    with pytest.raises(ValueError, match=r"hyperparameters of 'gmu'.*'hidden_units'.*\['rate'\]"):
+    with pytest.raises(ValueError, match=r"hyperparameters of 'gmu'.*'fusion_units'.*\['rate'\]"):
         check_names("space", "gmu", ["rate", "dropout"], [])
     with pytest.raises(ValueError, match=r"per_modality.*\['dropout'\]"):
         check_names("space", "moddrop", ["dropout"], ["dropout"])

@@ -52,7 +52,7 @@ def test_what_is_recorded(tmp_path):
         assert told["score"] == row["score"] and told["status"] == "COMPLETED"
     assert sorted(rows[0]["values"]) == [
         "backbone_dropout",
-        "hidden_units",
+        "head_units",
         "learning_rate",
         "rate",
     ]
@@ -89,7 +89,7 @@ def test_failed_trials_are_recorded_and_the_search_goes_on(tmp_path):
     space = {
         "learning_rate": {"values": [0.1, 1e38], "default": 0.1},  # the latter diverges
         "rate": {"values": [0.2, 7.0], "default": 0.2},  # the latter cannot be built
-        "hidden_units": [[4]],
+        "head_units": [[4]],
     }
     hypermodel = tiny_search.hypermodel(space=space)
     tuner = tiny_search.tuner(tmp_path, hypermodel, tuner="grid", max_trials=4)
@@ -108,7 +108,7 @@ def test_out_of_memory_is_called_so(tmp_path):
         np.empty(hp.Choice("size", [1, 2**58]))  # 2 exabytes
         return tiny_search.vectors()
 
-    space = {"hidden_units": [[4]]}
+    space = {"head_units": [[4]]}
     hypermodel = tiny_search.hypermodel(space=space, backbones=backbones)
     tuner = tiny_search.tuner(tmp_path, hypermodel, tuner="grid", max_trials=None)
     rows = tiny_search.search(tuner)
@@ -153,7 +153,7 @@ def test_so_many_failures_in_a_row_are_an_error(tmp_path):
 
 
 def test_a_score_in_between_starts_the_count_again(tmp_path):
-    space = {"rate": [7.0, 0.1, 8.0], "hidden_units": [[4]]}
+    space = {"rate": [7.0, 0.1, 8.0], "head_units": [[4]]}
     tuner = tiny_search.tuner(
         tmp_path, tiny_search.hypermodel(space=space), tuner="grid", max_consecutive_failed_trials=2
     )
@@ -175,7 +175,7 @@ def test_the_model_of_an_execution_is_gone_before_the_next(tmp_path):
             alive.add(model)
             return model
 
-    space = {"rate": [0.1, 0.2, 7.0], "hidden_units": [[4]]}
+    space = {"rate": [0.1, 0.2, 7.0], "head_units": [[4]]}
     options = {"optimizer": "sgd", "compile_arguments": {"run_eagerly": True}}
     hypermodel = Counting("moddrop", tiny_search.vectors, space, **options)
     tuner = tiny_search.tuner(tmp_path, hypermodel, tuner="grid", max_trials=3, executions=2)
@@ -231,7 +231,7 @@ class Dies(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("limit", [2, None])
 def test_a_trial_that_ends_its_process_again_and_again_fails(tmp_path, limit):
-    space = {"rate": {"values": [0.2, 0.3, 0.4], "default": 0.2}, "hidden_units": [[4]]}
+    space = {"rate": {"values": [0.2, 0.3, 0.4], "default": 0.2}, "head_units": [[4]]}
 
     def go_on():
         hypermodel = tiny_search.hypermodel(space=space)
@@ -272,7 +272,7 @@ class Stop(keras.callbacks.Callback):
     ],
 )
 def test_every_tuner_goes_on_in_the_middle(tmp_path, kind, options):
-    space = {"rate": [0.2, 0.3, 0.4], "hidden_units": [[4], [5]]}
+    space = {"rate": [0.2, 0.3, 0.4], "head_units": [[4], [5]]}
 
     def go_on(name, **arguments):
         hypermodel = tiny_search.hypermodel(space=space)
@@ -358,7 +358,7 @@ def test_other_errors_of_files_are_failed_trials(tmp_path):
             (tmp_path / "missing").read_text()
         return tiny_search.vectors()
 
-    hypermodel = tiny_search.hypermodel(space={"hidden_units": [[4]]}, backbones=backbones)
+    hypermodel = tiny_search.hypermodel(space={"head_units": [[4]]}, backbones=backbones)
     tuner = tiny_search.tuner(tmp_path, hypermodel, tuner="grid", max_trials=None)
     rows = tiny_search.search(tuner)
     assert [row["status"] for row in rows] == ["COMPLETED", "FAILED"]

@@ -1,21 +1,23 @@
-"""The backbones' tensors at one level, or at their ends, without what lies above them."""
+"""The backbones' last tensors, or those at one fusion point, without what comes after them."""
+
+import math
 
 import keras
+from keras import layers
 
-from keras_fusion.graph import as_functional, call_on, fusion_points, open_at
-from keras_fusion.models.assembly._naming import named_backbones
-from keras_fusion.models.assembly._streams import pooled
+from keras_fusion._checks import check_int
+from keras_fusion.graph import as_functional, call_on, open_at
+from keras_fusion.models.assembly._alignment import pool_to
 
 
-def tensors_below(streams, backbones, position, keep_heads):
+def tensors_at(streams, position, keep_heads):
     """One tensor per stream: that of its point number `position`.
 
     Args:
         streams: List of `Stream`.
-        backbones: What they were made of.
-        position: Int below 0: points are counted from the output end, as levels are paired.
+        position: Negative integer: points are counted from the output end, as levels are paired.
         keep_heads: Whether the model has the unimodal predictions too. If not, the backbones
-            are opened anew and end here: layers above would stay in the model without ever
+            are opened anew and end here: later layers would stay in the model without ever
             getting a gradient.
 
     Returns:
@@ -23,13 +25,12 @@ def tensors_below(streams, backbones, position, keep_heads):
     """
     if keep_heads:
         return [stream.tensors[position] for stream in streams]
-    backbones = named_backbones(backbones)
     paths = {s.name: s.points[position].path for s in streams}
     opened, tensors = {}, []
     for stream in streams:
-        model = backbones[stream.name]
+        model = stream.model
         if id(model) not in opened:
-            of_model = dict.fromkeys(paths[n] for n, other in backbones.items() if other is model)
+            of_model = dict.fromkeys(paths[s.name] for s in streams if s.model is model)
             end = open_at(model, list(of_model), f"{stream.name}_backbone")
             opened[id(model)] = end, list(of_model)
         end, ends = opened[id(model)]
@@ -38,36 +39,62 @@ def tensors_below(streams, backbones, position, keep_heads):
     return tensors
 
 
-def last_tensors(streams, backbones, keep_heads):
-    """The last tensor of every stream below its prediction, of any rank.
+def last_tensors(streams, keep_heads):
+    """The last tensor of every stream before its prediction, of any rank.
 
     That is its last hidden fusion point. A backbone without any gives its output, or its input
     if the output is already the prediction.
-
-    Args:
-        streams, backbones: As in `tensors_below`.
-        keep_heads: Whether the model has the unimodal predictions too.
     """
     hidden = [s for s in streams if s.points]
-    found = tensors_below(hidden, backbones, -1, keep_heads) if hidden else []
+    found = tensors_at(hidden, -1, keep_heads) if hidden else []
     tensors = {s.name: tensor for s, tensor in zip(hidden, found, strict=True)}
-    return [tensors[s.name] if s.points else _end(s, backbones[s.name]) for s in streams]
+    return [tensors[s.name] if s.points else _end(s) for s in streams]
 
 
-def _end(stream, backbone):
-    if fusion_points(backbone)[-1].role == "prediction":
+def _end(stream):
+    if stream.ends_in == "probabilities":
         return stream.masked_inputs
     # A model of its own: the backbone's name may be that of an input.
-    name = f"{stream.name}_features"
-    graph = as_functional(backbone)
-    end = keras.Model(graph._inputs_struct, graph.outputs[0], name=name)
+    graph = as_functional(stream.model)
+    end = keras.Model(graph._inputs_struct, graph.outputs[0], name=f"{stream.name}_features")
     return call_on(end, stream.masked_inputs)
 
 
-def last_features(parts, backbones, keep_heads):
-    """`last_tensors` as vectors: maps and sequences are averaged."""
-    tensors = last_tensors(parts.streams, backbones, keep_heads)
+def last_tokens(streams, taps, keep_heads, max_tokens):
+    """The last tensor of every stream that still has steps or places; see `FusionBuilder.tokens`.
+
+    With `taps="auto"` the points of the streams that come after it are taken off.
+    """
+    check_int("max_tokens", max_tokens)
+    if isinstance(taps, str):
+        for stream in streams:
+            _cut_to_tokens(stream)
     return [
-        pooled(tensor, f"{name}_average_level_0")
-        for tensor, name in zip(tensors, parts.names, strict=True)
+        _at_most(tensor, max_tokens, f"{stream.name}_pool_level_0")
+        for tensor, stream in zip(last_tensors(streams, keep_heads), streams, strict=True)
     ]
+
+
+def _cut_to_tokens(stream):
+    if any(_reads_to_vector(layer) for layer in stream.model._flatten_layers()):
+        return
+    with_tokens = [i for i, point in enumerate(stream.points) if len(point.shape) > 1]
+    if with_tokens:
+        end = with_tokens[-1] + 1
+        stream.points, stream.tensors = stream.points[:end], stream.tensors[:end]
+
+
+def _reads_to_vector(layer):
+    recurrent = isinstance(layer, (layers.RNN, layers.Bidirectional))
+    return recurrent and not layer.return_sequences
+
+
+def _at_most(tensor, max_tokens, name):
+    """A map or video of fixed size, pooled evenly. Sequences stay: they may have a mask."""
+    size = tuple(tensor.shape[1:-1])
+    if len(size) < 2 or None in size or math.prod(size) <= max_tokens:
+        return tensor
+    factor = 2
+    while math.prod(-(-length // factor) for length in size) > max_tokens:
+        factor += 1
+    return pool_to(tensor, tuple(-(-length // factor) for length in size), "average", name)

@@ -2,6 +2,8 @@
 
 import re
 
+from keras_fusion._checks import check_choice
+
 RESERVED = ("central", "present")
 _OURS = ("central_", "fusion_")
 _TAKE = r"take(_\d+)?"  # the operation that orders the columns of `present`; Keras names it
@@ -37,6 +39,14 @@ def named_backbones(backbones):
     for name in backbones:
         _check(name, backbones)
     return dict(backbones)
+
+
+def with_first(backbones, main):
+    """The dict with the modality `main` in front (None: as it is)."""
+    if main is None:
+        return backbones
+    check_choice("main", main, list(backbones))
+    return {main: backbones[main], **backbones}
 
 
 def _after_their_models(models):

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import keras
 from keras import layers
 
+from keras_fusion._keras import flat_layers
 from keras_fusion.graph import call_on, fusion_points, inputs_like, open_at, point_at, shape_name
 from keras_fusion.layers import MaskedAverage, ProbabilitiesToLogits
-from keras_fusion.models.assembly._naming import named_backbones
 from keras_fusion.models.assembly.placeholders import mask_input
 
 HEADS = ("softmax", "sigmoid", "linear")
@@ -19,6 +19,8 @@ class Stream:
 
     Attributes:
         name: The modality.
+        model: Its backbone.
+        ends_in: How that ends: "probabilities", "logits" or "features".
         inputs: Its `keras.Input`.
         masked_inputs: The same with a placeholder where the modality is absent.
         points: Its chosen fusion points, lowest first, without the prediction.
@@ -28,6 +30,8 @@ class Stream:
     """
 
     name: str
+    model: object
+    ends_in: str
     inputs: object
     masked_inputs: object
     points: list
@@ -60,7 +64,7 @@ def make_streams(
     """Reads the backbones, finds their points and heads, and calls them on new inputs.
 
     Args:
-        backbones: Dict or list of models, see `named_backbones`.
+        backbones: Dict of models.
         taps: "auto", or a dict of lists of layer names, see `build_centralnet`.
         num_classes, units, head: What is predicted, see `build_centralnet`.
         present: Input tensor `(batch, modalities)` with the columns in the order of the sorted
@@ -70,10 +74,9 @@ def make_streams(
     Returns:
         A list of `Stream`, in the order of `backbones`, and the `Head` they share.
     """
-    backbones = named_backbones(backbones)
     found = {name: _points(name, model) for name, model in backbones.items()}
     shared = _head(found, num_classes, units, head)
-    ends = {name: _ends_in(points, shared, num_classes, units) for name, points in found.items()}
+    ends = {name: _ends_in(points, shared) for name, points in found.items()}
     chosen = _chosen(backbones, found, ends, taps)
     columns = sorted(backbones)
     called, streams = {}, []
@@ -82,9 +85,9 @@ def make_streams(
         x = inputs
         if present is not None:
             x = _masked(inputs, present, columns.index(name), model, name, placeholders[name])
-        stream = Stream(name, inputs, x, chosen[name])
-        end = _call(stream, model, x, found[name][-1], backbones, chosen, called)
-        _add_head(stream, end, ends[name], shared)
+        stream = Stream(name, model, ends[name], inputs, x, chosen[name])
+        end = _call(stream, x, found[name][-1], backbones, chosen, called)
+        _add_head(stream, end, shared)
         streams.append(stream)
     return streams, shared
 
@@ -107,7 +110,7 @@ def _points(name, model):
         raise TypeError(f'backbones["{name}"]: {error}') from None
     except ValueError as error:
         raise ValueError(f'backbones["{name}"]: {error}') from None
-    for layer in model._flatten_layers():
+    for layer in flat_layers(model):
         if getattr(layer, "data_format", None) == "channels_first":
             raise ValueError(
                 f'backbones["{name}"]: expected layers with data_format="channels_last". '
@@ -180,7 +183,7 @@ def _nothing_open(found, own, dense, head):
     )
 
 
-def _ends_in(points, head, num_classes, units):
+def _ends_in(points, head):
     """How a backbone ends: in "probabilities", in "logits" or in "features"."""
     if points[-1].role == "prediction":
         return "probabilities"
@@ -234,12 +237,13 @@ def _by_name(modality, model, names):
     return [point for _, point in places]
 
 
-def _call(stream, model, x, last, backbones, chosen, called):
+def _call(stream, x, last, backbones, chosen, called):
     """Fills in the stream's tensors; returns that of the backbone's own output.
 
     A model given for several modalities is opened once, at all their points, and called for
     each: its weights are shared, as always in Keras when a model is called twice.
     """
+    model = stream.model
     if id(model) not in called:
         of_model = [n for n, other in backbones.items() if other is model]
         paths = [p.path for n in of_model for p in chosen[n]] + [last.path]
@@ -251,16 +255,16 @@ def _call(stream, model, x, last, backbones, chosen, called):
     return outputs[last.path]
 
 
-def _add_head(stream, end, kind, head):
+def _add_head(stream, end, head):
     name = stream.name
-    if kind == "probabilities":
+    if stream.ends_in == "probabilities":
         stream.prediction = layers.Activation("linear", dtype="float32", name=f"{name}_head")(end)
         if head.activation == "linear":
             stream.logits = end
         else:
             stream.logits = ProbabilitiesToLogits(head.activation, name=f"{name}_logits")(end)
         return
-    if kind == "features":
+    if stream.ends_in == "features":
         end = layers.Dense(head.units, name=f"{name}_logits")(pooled(end, f"{name}_flat"))
     stream.logits = end
     stream.prediction = head(end, f"{name}_head")

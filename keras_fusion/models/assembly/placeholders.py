@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_fusion._keras import flat_layers
 from keras_fusion.layers import ModalityMask
 from keras_fusion.models.fusion_model import check_inputs
 
@@ -79,7 +80,7 @@ def zeros_are_padding(model, x):
     return any(
         (isinstance(layer, layers.Embedding) and layer.mask_zero)
         or (isinstance(layer, layers.Masking) and np.all(np.asarray(layer.mask_value) == 0))
-        for layer in model._flatten_layers()
+        for layer in flat_layers(model)
     )
 
 

@@ -1,11 +1,12 @@
 """One builder per fusion method."""
 
-from keras_fusion.models.builders._xflow_connections import exchange, join
+from keras_fusion.models.builders._xflow_connections import concatenated, connect
 from keras_fusion.models.builders.centralnet import build_centralnet
 from keras_fusion.models.builders.cross_attention import build_cross_attention
 from keras_fusion.models.builders.dtn import build_dtn, pretrain_dtn
 from keras_fusion.models.builders.early_fusion import build_early_fusion
 from keras_fusion.models.builders.ensemble import build_ensemble
+from keras_fusion.models.builders.fusion import build_fusion
 from keras_fusion.models.builders.fusion_ensemble import build_fusion_ensemble
 from keras_fusion.models.builders.gmu import build_gmu
 from keras_fusion.models.builders.hybrid_fusion import build_hybrid_fusion
@@ -26,6 +27,7 @@ __all__ = [
     "build_dtn",
     "build_early_fusion",
     "build_ensemble",
+    "build_fusion",
     "build_fusion_ensemble",
     "build_gmu",
     "build_hybrid_fusion",

@@ -3,7 +3,7 @@
 from keras import layers
 
 
-def exchange(maps, vector, cross=None, residual=None, names=("image", "audio"), depth=1):
+def connect(maps, vector, cross=None, residual=None, names=("image", "audio"), depth=1):
     """Reads both streams for the cross-connections, then adds the residual ones to them.
 
     Args:
@@ -28,7 +28,7 @@ def exchange(maps, vector, cross=None, residual=None, names=("image", "audio"), 
     return maps, vector, to_maps, to_vector
 
 
-def join(tensors, name, norm=None, dropout=0.0):
+def concatenated(tensors, name, norm=None, dropout=0.0):
     """Concatenates those of `tensors` that are not None; normalizes and drops if asked to.
 
     Args:

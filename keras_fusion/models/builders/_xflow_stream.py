@@ -4,15 +4,14 @@ from keras import layers
 
 from keras_fusion.graph import fusion_points, point_at, split_at
 from keras_fusion.models.assembly import flat, pooled
-from keras_fusion.models.builders._xflow_connections import join
+from keras_fusion.models.builders._xflow_connections import concatenated
 
 
-class Route:
+class StagedStream:
     """A backbone cut at chosen points.
 
     Args:
-        model: The backbone.
-        stream: Its `Stream`.
+        stream: `Stream`.
         points: The chosen `FusionPoint`s, lowest first, one or more.
         head: `Head`, what is predicted.
         predicts: Bool, whether `prediction` will be asked for.
@@ -23,18 +22,13 @@ class Route:
         tensor: Where the walk has arrived; to be replaced by whatever should go on from there.
     """
 
-    def __init__(self, model, stream, points, head, predicts):
+    def __init__(self, stream, points, head, predicts):
         self.name = stream.name
         self.inputs = self.tensor = stream.masked_inputs
         self._head = head
+        model, self._ends_in = stream.model, stream.ends_in
         found = fusion_points(model)
         last = found[-1]
-        if last.role == "prediction":
-            self._ends_in = "probabilities"
-        elif found.head == "linear" and last.shape == (head.units,):
-            self._ends_in = "logits"
-        else:
-            self._ends_in = "features"
         end = last if self._ends_in == "features" else found[-2]
         paths = [point.path for point in points]
         names = [f"{self.name}_stage_{i}" for i in range(1, len(paths) + 1)]
@@ -56,7 +50,7 @@ class Route:
         Where layers of the backbone follow, what comes out has the width they were made for.
         """
         width = self.tensor.shape[-1]
-        self.tensor = join([sent, self.tensor], f"{self.name}_merge_{depth}", norm, dropout)
+        self.tensor = concatenated([sent, self.tensor], f"{self.name}_merge_{depth}", norm, dropout)
         if self.tensor.shape[-1] != width and self._pieces:
             project = layers.Dense(width, use_bias=False, name=f"{self.name}_project_{depth}")
             self.tensor = project(self.tensor)

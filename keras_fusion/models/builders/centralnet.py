@@ -1,18 +1,27 @@
 """CentralNet: a central network between the unimodal ones, fused at every level."""
 
 from keras_fusion._checks import check_choice, check_int, check_rate
-from keras_fusion.graph import shape_name
 from keras_fusion.layers import CentralFusion, NormalizeProbabilities
-from keras_fusion.models.assembly import ALIGNMENTS, Parts, cells_above, level_shape, paired_levels
+from keras_fusion.models.assembly import ALIGNMENTS, FusionBuilder
+from keras_fusion.models.registry import fusion_method
 
 
+@fusion_method(
+    "centralnet",
+    "a central network, fed by learned weighted sums at every level",
+    source="Vielzeuf et al. 2018, Eq. (3)",
+    order=10,
+    space={
+        "dropout": {"min": 0.0, "max": 0.7, "step": 0.05},
+        "unimodal_loss_weights": {"min": 0.0, "max": 2.0, "step": 0.1},
+        "fusion_levels": ["auto", 1, 2, 3],
+        "fuse": ["logits", "probabilities"],
+        "modality_scale": [True, False],
+    },
+)
 def build_centralnet(
     backbones,
     *,
-    num_classes=None,
-    units=None,
-    head=None,
-    taps="auto",
     align="auto",
     central=None,
     kernel_size=3,
@@ -20,6 +29,10 @@ def build_centralnet(
     dropout=0.5,
     modality_scale=True,
     fuse="logits",
+    num_classes=None,
+    units=None,
+    head=None,
+    taps="auto",
     unimodal_loss_weights=1.0,
     missing_modalities=False,
     name="centralnet",
@@ -88,19 +101,19 @@ def build_centralnet(
         Vielzeuf et al. (2018), CentralNet: a Multilayer Approach for Multimodal Fusion, Sect. 2.
     """
     _check(align, fuse, kernel_size, max_width, dropout)
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
-    levels = paired_levels(parts.streams, align, max_width, use_inputs=taps == "auto")
-    cells = cells_above(levels, parts.head, central, kernel_size, dropout)
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+    )
+    levels = parts.levels(align, max_width)
+    cells = parts.cells(levels, central, kernel_size, dropout)
 
     hidden = None
     for i, (tensors, cell) in enumerate(zip(levels, cells, strict=True)):
         fusion = CentralFusion(modality_scale, name=f"fusion_{i}")
-        label = shape_name(level_shape(tensors))
-        hidden = cell(parts.fuse(fusion, tensors, i, label, central=hidden))
+        hidden = cell(parts.fuse(fusion, tensors, i, central=hidden))
 
     fusion = CentralFusion(modality_scale, name=f"fusion_{len(levels)}")
-    output = _fuse_predictions(parts, fusion, hidden, len(levels), fuse)
-    return parts.finish(output, unimodal_loss_weights, name)
+    return parts.finish(prediction=_fuse_predictions(parts, fusion, hidden, len(levels), fuse))
 
 
 def _check(align, fuse, kernel_size, max_width, dropout):

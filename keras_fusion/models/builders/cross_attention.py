@@ -3,15 +3,27 @@
 from keras import layers
 
 from keras_fusion._checks import check_int, check_rate
-from keras_fusion.backbones import dropped
 from keras_fusion.layers import CrossModalAttention
-from keras_fusion.models.assembly import Parts, last_tokens, named_backbones
+from keras_fusion.models.assembly import FusionBuilder
+from keras_fusion.models.registry import fusion_method
 
 
+@fusion_method(
+    "cross_attention",
+    "each modality attends to the others' tokens",
+    source="overview of fusion, Sect. 3.2",
+    order=200,
+    space={
+        "dropout": {"min": 0.0, "max": 0.7, "step": 0.05},
+        "fusion_units": [32, 64, 128, 256],
+        "num_heads": [1, 2, 4, 8],
+        "attention_dropout": {"min": 0.0, "max": 0.5, "step": 0.05},
+    },
+)
 def build_cross_attention(
     backbones,
     *,
-    hidden_units=128,
+    fusion_units=128,
     num_heads=4,
     residual=True,
     attention_dropout=0.0,
@@ -37,7 +49,7 @@ def build_cross_attention(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        hidden_units: Int >= 1, the width of the attention, a multiple of `num_heads`.
+        fusion_units: Int >= 1, the width of the attention, a multiple of `num_heads`.
         num_heads, residual: Of the attention, see `CrossModalAttention`.
         attention_dropout: Float in [0, 1), the rate at which attention weights are dropped.
         dropout: Float in [0, 1), the rate before the prediction.
@@ -68,7 +80,7 @@ def build_cross_attention(
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((28, 28, 1))
     >>> sound = kf.backbones.lenet5((20, 20, 1))
-    >>> model = kf.build_cross_attention({"image": image, "sound": sound}, hidden_units=32)
+    >>> model = kf.build_cross_attention({"image": image, "sound": sound}, fusion_units=32)
     >>> [tuple(x.shape[1:]) for x in model.get_layer("fusion_0").input]  # 7x7 and 5x5 tokens
     [(7, 7, 64), (5, 5, 64)]
 
@@ -76,7 +88,7 @@ def build_cross_attention(
         Yang et al. (2022), An Overview of Multimodal Fusion Learning, Sect. 3.2. Vaswani et al.
         (2017), Attention Is All You Need, Eq. (1).
     """
-    check_int("hidden_units", hidden_units)
+    check_int("fusion_units", fusion_units)
     check_rate("attention_dropout", attention_dropout)
     check_rate("dropout", dropout)
     if missing_modalities and residual is False:
@@ -84,15 +96,12 @@ def build_cross_attention(
             "residual: expected True with missing_modalities=True, as the attention gives nothing "
             "for a modality that is alone. Received: False"
         )
-    backbones = named_backbones(backbones)
     attention = CrossModalAttention(
-        hidden_units, num_heads, attention_dropout, residual, pooling="mean", name="fusion_0"
+        fusion_units, num_heads, attention_dropout, residual, pooling="mean", name="fusion_0"
     )
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
-    keep_heads = unimodal_loss_weights is not None
-    tensors = last_tokens(parts, backbones, taps, keep_heads, max_tokens)
-    options = {} if parts.present is None else {"present": parts.present}
-    x = layers.Concatenate(name="central_concat")(attention(tensors, **options))
-    x = dropped(x, dropout, "central_dropout")
-    logits = layers.Dense(parts.head.units, name="central_logits")(x)
-    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+    )
+    means = parts.fuse(attention, parts.tokens(max_tokens))
+    x = layers.Concatenate(name="central_concat")(means)
+    return parts.finish(parts.logits(x, dropout))

@@ -6,15 +6,27 @@ from keras import layers
 
 from keras_fusion._checks import check_activation, check_int, check_widths
 from keras_fusion.layers import CooccurrenceRegularization, WeaklySharedDense
-from keras_fusion.models.assembly import Parts, last_features, named_backbones
+from keras_fusion.models.assembly import FusionBuilder, named_backbones
 from keras_fusion.models.builders.late_fusion import combine
 from keras_fusion.models.fusion_model import called_on, check_inputs
+from keras_fusion.models.registry import fusion_method
 
 
+@fusion_method(
+    "dtn",
+    "classifiers with weakly shared upper layers",
+    source="Shu et al. 2015, XFlow III-A-3",
+    order=250,
+    space={
+        "unimodal_loss_weights": {"min": 0.0, "max": 2.0, "step": 0.1},
+        "sharing_weight": {"min": 1e-3, "max": 1e-1, "sampling": "log"},
+        "pair_weight": {"min": 1e-7, "max": 1e-4, "sampling": "log"},
+    },
+)
 def build_dtn(
     backbones,
     *,
-    hidden_units=(512, 256),
+    stream_units=(512, 256),
     shared_units=(256, 256),
     activation="relu",
     sharing_weight=1e-2,
@@ -60,7 +72,7 @@ def build_dtn(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        hidden_units: Sequence of ints >= 1, the dense layers each modality has for itself, or a
+        stream_units: Sequence of ints >= 1, the dense layers each modality has for itself, or a
             dict of one per modality; the last width is the same for all. Default: those of
             XFlow's sound stream; the image stream has (2048, 256).
         shared_units: Sequence of ints >= 1, one weakly shared layer each, at least one.
@@ -86,10 +98,10 @@ def build_dtn(
 
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((8, 8, 1))
-    >>> sound = kf.backbones.mlp(20, hidden_units=(64, 32))
+    >>> sound = kf.backbones.mlp(20, stream_units=(64, 32))
     >>> model = kf.build_dtn(
     ...     {"image": image, "sound": sound},
-    ...     hidden_units={"image": (64, 16), "sound": (16,)},
+    ...     stream_units={"image": (64, 16), "sound": (16,)},
     ...     shared_units=(16, 8),
     ... )
     >>> sorted(model.output)
@@ -100,14 +112,15 @@ def build_dtn(
         Heterogeneous-Domain Knowledge Propagation; Cangea et al. (2017), XFlow, Sect. III-A-3.
     """
     backbones = named_backbones(backbones)
-    own = _per_modality(hidden_units, backbones)
+    own = _per_modality(stream_units, backbones)
     check_widths("shared_units", shared_units)
     check_activation("activation", activation)
     if not shared_units:
         raise ValueError("shared_units: expected one or more ints. Received: none")
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
-    # The unimodal predictions are the streams' own, not those of the backbones.
-    vectors = dict(zip(parts.names, last_features(parts, backbones, False), strict=True))
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+    )
+    vectors = dict(zip(parts.names, parts.features(keep_heads=False), strict=True))
     for modality, widths in own.items():
         for i, width in enumerate(widths):
             dense = layers.Dense(width, activation=activation, name=_own_layer(modality, i))
@@ -120,30 +133,30 @@ def build_dtn(
     pairs = CooccurrenceRegularization(pair_weight, name="fusion_pairs")
     hidden = parts.call(pairs, hidden)
     for stream, x in zip(parts.streams, hidden, strict=True):
-        stream.logits = layers.Dense(parts.head.units, name=f"{stream.name}_logits")(x)
+        stream.logits = parts.logits(x, name=f"{stream.name}_logits")
         stream.prediction = parts.head(stream.logits, f"{stream.name}_head")
-    return parts.finish(combine(parts, "mean", 0), unimodal_loss_weights, name)
+    return parts.finish(prediction=combine(parts, "mean", 0))
 
 
-def _per_modality(hidden_units, backbones):
+def _per_modality(stream_units, backbones):
     """`{modality: widths}`, in the order of the backbones."""
-    if not isinstance(hidden_units, dict):
-        check_widths("hidden_units", hidden_units)
-        return {modality: hidden_units for modality in backbones}
-    if set(hidden_units) != set(backbones):
+    if not isinstance(stream_units, dict):
+        check_widths("stream_units", stream_units)
+        return {modality: stream_units for modality in backbones}
+    if set(stream_units) != set(backbones):
         raise ValueError(
-            f"hidden_units: expected the modalities {sorted(backbones)}. "
-            f"Received: {sorted(hidden_units)}"
+            f"stream_units: expected the modalities {sorted(backbones)}. "
+            f"Received: {sorted(stream_units)}"
         )
-    for modality, widths in hidden_units.items():
-        check_widths(f'hidden_units["{modality}"]', widths)
-    return {modality: hidden_units[modality] for modality in backbones}
+    for modality, widths in stream_units.items():
+        check_widths(f'stream_units["{modality}"]', widths)
+    return {modality: stream_units[modality] for modality in backbones}
 
 
 def _check_equal(widths):
     if len(set(widths.values())) > 1:
         raise ValueError(
-            "hidden_units: expected layers that bring all modalities to one width, on which "
+            "stream_units: expected layers that bring all modalities to one width, on which "
             f"weights can be shared. Received: {widths}"
         )
 
@@ -183,7 +196,7 @@ def pretrain_dtn(model, x, epochs=10, batch_size=128, optimizer="adam", verbose=
     >>> import numpy as np
     >>> import keras_fusion as kf
     >>> nets = [kf.backbones.mlp(4, (3,), name="a"), kf.backbones.mlp(5, (3,), name="b")]
-    >>> model = kf.build_dtn(nets, hidden_units=(4, 2), shared_units=(2,))
+    >>> model = kf.build_dtn(nets, stream_units=(4, 2), shared_units=(2,))
     >>> x = {"a": np.ones((8, 4)), "b": np.ones((8, 5))}
     >>> {name: len(losses) for name, losses in kf.models.pretrain_dtn(model, x, epochs=1).items()}
     {'a': 2, 'b': 2}
@@ -215,7 +228,7 @@ def pretrain_dtn(model, x, epochs=10, batch_size=128, optimizer="adam", verbose=
             losses[modality].append(fitted.history["loss"][-1])
     if not any(losses.values()):
         raise ValueError(
-            "model: expected one of build_dtn with hidden_units. Received: "
+            "model: expected one of build_dtn with stream_units. Received: "
             f'"{model.name}", in which no modality has such layers'
         )
     return losses

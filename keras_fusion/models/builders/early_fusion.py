@@ -1,8 +1,17 @@
 """Early fusion: the lowest features concatenated, then one joint network."""
 
 from keras_fusion.models.builders.intermediate_fusion import build_intermediate_fusion
+from keras_fusion.models.registry import fusion_method, variant_of
 
 
+@fusion_method(
+    "early",
+    "the lowest features concatenated",
+    source="overview of fusion, Sect. 3",
+    order=20,
+    space={"dropout": {"min": 0.0, "max": 0.7, "step": 0.05}},
+)
+@variant_of(build_intermediate_fusion, operation="concat", level=0)
 def build_early_fusion(backbones, *, name="early_fusion", **kwargs):
     """Concatenates the modalities' low-level features; one joint network does the rest.
 
@@ -35,10 +44,4 @@ def build_early_fusion(backbones, *, name="early_fusion", **kwargs):
         The overview of multimodal fusion methods, Sect. 3.1 (early fusion); Vielzeuf et al.
         (2018), CentralNet, Fig. 2 (a).
     """
-    fixed = sorted({"operation", "level"} & set(kwargs))
-    if fixed:
-        raise TypeError(
-            'build_early_fusion: expected no operation and no level: it is the one with "concat" '
-            f"at level 0 (for others: build_intermediate_fusion). Received: {', '.join(fixed)}"
-        )
     return build_intermediate_fusion(backbones, operation="concat", level=0, name=name, **kwargs)

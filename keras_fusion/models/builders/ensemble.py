@@ -4,11 +4,19 @@ import keras
 from keras import layers
 
 from keras_fusion.layers import ScoreRule
-from keras_fusion.models.assembly import RESERVED, Parts, check_single_inputs
+from keras_fusion.models.assembly import RESERVED, FusionBuilder, check_single_inputs
 from keras_fusion.models.builders.late_fusion import build_late_fusion
 from keras_fusion.models.fusion_model import FusionModel
+from keras_fusion.models.registry import fusion_method
 
 
+@fusion_method(
+    "ensemble",
+    "mean of separate classifiers",
+    source="Vielzeuf et al. 2018, Table 2",
+    order=140,
+    space={"unimodal_loss_weights": {"min": 0.0, "max": 2.0, "step": 0.1}},
+)
 def build_ensemble(
     backbones,
     *,
@@ -68,7 +76,6 @@ def build_ensemble(
     if inputs is None:
         return build_late_fusion(
             backbones,
-            rule="mean",
             unimodal_loss_weights=unimodal_loss_weights,
             missing_modalities=missing_modalities,
             name=name,
@@ -79,7 +86,7 @@ def build_ensemble(
             "missing_modalities: expected False together with inputs=..., as a classifier is no "
             f"modality there. Received: {missing_modalities!r} with inputs={inputs!r}"
         )
-    parts = Parts(backbones, **options)
+    parts = FusionBuilder(backbones, **options, name=name)
     shared = _shared_inputs(parts.streams, _checked_inputs(inputs, parts.names))
     predictions = {}
     for stream in parts.streams:

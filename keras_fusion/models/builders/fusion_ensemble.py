@@ -1,8 +1,22 @@
 """Fusion+Ensemble: the mean of the unimodal predictions and of a basic fusion's."""
 
 from keras_fusion.models.builders.hybrid_fusion import build_hybrid_fusion
+from keras_fusion.models.registry import fusion_method, variant_of
 
 
+@fusion_method(
+    "fusion_ensemble",
+    "mean of a fused prediction and the unimodal ones",
+    source="Vielzeuf et al. 2018, Table 2",
+    order=130,
+    space={
+        "dropout": {"min": 0.0, "max": 0.7, "step": 0.05},
+        "level": [0, -1],
+        "unimodal_loss_weights": {"min": 0.0, "max": 2.0, "step": 0.1},
+        "operation": ["sum", "product", "concat"],
+    },
+)
+@variant_of(build_hybrid_fusion, rule="mean", priors=None)
 def build_fusion_ensemble(backbones, *, operation="sum", level=0, name="fusion_ensemble", **kwargs):
     """The mean of the unimodal predictions and of a basic fusion's: "Fusion+Ensemble".
 
@@ -39,12 +53,6 @@ def build_fusion_ensemble(backbones, *, operation="sum", level=0, name="fusion_e
         Vielzeuf et al. (2018), CentralNet: a Multilayer Approach for Multimodal Fusion,
         Sect. 3.1 and Table 2 ("Fusion+Ensemble").
     """
-    fixed = sorted({"rule", "priors"} & set(kwargs))
-    if fixed:
-        raise TypeError(
-            "build_fusion_ensemble: expected neither rule nor priors: it is the mean (for other "
-            f"rules: build_hybrid_fusion). Received: {', '.join(fixed)}"
-        )
     return build_hybrid_fusion(
         backbones, rule="mean", operation=operation, level=level, name=name, **kwargs
     )

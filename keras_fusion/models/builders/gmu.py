@@ -5,17 +5,30 @@ from keras import layers
 from keras_fusion._checks import check_bool, check_choice, check_int, check_rate
 from keras_fusion.backbones import dropped
 from keras_fusion.layers import GatedMultimodalUnit, Maxout
-from keras_fusion.models.assembly import Parts, last_features, named_backbones
+from keras_fusion.models.assembly import FusionBuilder
+from keras_fusion.models.registry import fusion_method
 
 CLASSIFIERS = ("dense", "maxout")
 # Of the authors' code. The momentum is ours: they keep no moving averages at all.
 _NORM = {"epsilon": 1e-4, "momentum": 0.9}
 
 
+@fusion_method(
+    "gmu",
+    "gated sum of the features, per sample",
+    source="Arevalo et al. 2017",
+    order=170,
+    space={
+        "dropout": {"min": 0.0, "max": 0.7, "step": 0.05},
+        "fusion_units": [64, 128, 256, 512],
+        "gate_on": ["inputs", "projections"],
+        "classifier": ["dense", "maxout"],
+    },
+)
 def build_gmu(
     backbones,
     *,
-    hidden_units=512,
+    fusion_units=512,
     gate_on="inputs",
     use_bias=False,
     classifier="dense",
@@ -43,7 +56,7 @@ def build_gmu(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        hidden_units: Int >= 1, the width of the unit and of the maxout layers.
+        fusion_units: Int >= 1, the width of the unit and of the maxout layers.
         gate_on, use_bias: Of the unit, see `GatedMultimodalUnit`.
         classifier: "dense" (default): a dense layer makes the logits; or "maxout": the authors'
             on MM-IMDb, batch normalization, maxout, batch normalization, maxout, batch
@@ -71,8 +84,8 @@ def build_gmu(
     >>> import numpy as np
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((8, 8, 1))
-    >>> sound = kf.backbones.mlp(20, hidden_units=(64, 32))
-    >>> model = kf.build_gmu({"image": image, "sound": sound}, hidden_units=16)
+    >>> sound = kf.backbones.mlp(20, fusion_units=(64, 32))
+    >>> model = kf.build_gmu({"image": image, "sound": sound}, fusion_units=16)
     >>> x = {"image": np.zeros((3, 8, 8, 1)), "sound": np.zeros((3, 20))}
     >>> sorted(model.fusion_weights(x)["level_0"])
     ['image', 'sound']
@@ -81,24 +94,23 @@ def build_gmu(
         Arevalo et al. (2017), Gated Multimodal Units for Information Fusion, Sect. 3.1 and 4.
     """
     check_choice("classifier", classifier, CLASSIFIERS)
-    check_rate("dropout", dropout)
-    check_int("hidden_units", hidden_units)
     check_bool("normalize", normalize)
-    backbones = named_backbones(backbones)
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
-    vectors = last_features(parts, backbones, unimodal_loss_weights is not None)
+    check_rate("dropout", dropout)
+    check_int("fusion_units", fusion_units)
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+    )
+    vectors = parts.features()
     for i, modality in enumerate(parts.names):
         if normalize:
             vectors[i] = layers.BatchNormalization(**_NORM, name=f"{modality}_norm")(vectors[i])
         vectors[i] = dropped(vectors[i], dropout, f"{modality}_dropout")
-    unit = GatedMultimodalUnit(hidden_units, gate_on, use_bias, name="fusion_0")
-    x = parts.fuse(unit, vectors, 0, str(hidden_units))
+    unit = GatedMultimodalUnit(fusion_units, gate_on, use_bias, name="fusion_0")
+    x = parts.fuse(unit, vectors)
     if classifier == "maxout":
         for i in range(2):
             x = layers.BatchNormalization(**_NORM, name=f"central_norm_{i}")(x)
             x = dropped(x, dropout, f"central_dropout_{i}")
-            x = Maxout(hidden_units, name=f"central_maxout_{i}")(x)
+            x = Maxout(fusion_units, name=f"central_maxout_{i}")(x)
         x = layers.BatchNormalization(**_NORM, name="central_norm_2")(x)
-    x = dropped(x, dropout, "central_dropout")
-    logits = layers.Dense(parts.head.units, name="central_logits")(x)
-    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+    return parts.finish(parts.logits(x, dropout))

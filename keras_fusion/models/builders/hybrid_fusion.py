@@ -1,15 +1,24 @@
 """Hybrid fusion: a joint network in the middle, and its prediction fused with the unimodal ones."""
 
-from keras_fusion.models.assembly import Parts, paired_levels
-from keras_fusion.models.builders.intermediate_fusion import (
-    check_path,
-    checked_level,
-    fuse_at,
-    joint_path,
-)
+from keras_fusion.models.assembly import FusionBuilder
+from keras_fusion.models.builders.intermediate_fusion import check_path, joint_logits
 from keras_fusion.models.builders.late_fusion import check_rule, combine
+from keras_fusion.models.registry import fusion_method
 
 
+@fusion_method(
+    "hybrid",
+    "intermediate and late fusion combined",
+    source="overview of fusion, Sect. 3",
+    order=150,
+    space={
+        "dropout": {"min": 0.0, "max": 0.7, "step": 0.05},
+        "unimodal_loss_weights": {"min": 0.0, "max": 2.0, "step": 0.1},
+        "level": [0, -1],
+        "operation": ["sum", "product", "concat"],
+        "rule": ["mean", "product", "weighted_mean"],
+    },
+)
 def build_hybrid_fusion(
     backbones,
     *,
@@ -17,15 +26,15 @@ def build_hybrid_fusion(
     operation="concat",
     level=-1,
     priors=None,
-    num_classes=None,
-    units=None,
-    head=None,
-    taps="auto",
     align="auto",
     central=None,
     kernel_size=3,
     max_width=1024,
     dropout=0.5,
+    num_classes=None,
+    units=None,
+    head=None,
+    taps="auto",
     unimodal_loss_weights=1.0,
     missing_modalities=False,
     name="hybrid_fusion",
@@ -84,10 +93,10 @@ def build_hybrid_fusion(
     """
     check_path(operation, align, kernel_size, max_width, dropout)
     check_rule(rule, priors)
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
-    levels = paired_levels(parts.streams, align, max_width, use_inputs=taps == "auto")
-    level = checked_level(level, len(levels), prediction=False)
-    fused = fuse_at(parts, backbones, levels, level, operation, align, max_width, keep_heads=True)
-    logits = joint_path(parts, levels, level, operation, fused, central, kernel_size, dropout)
-    output = combine(parts, rule, len(levels), logits, priors)
-    return parts.finish(output, unimodal_loss_weights, name)
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+    )
+    joint, depth = joint_logits(
+        parts, operation, level, align, max_width, central, kernel_size, dropout, joint_only=False
+    )
+    return parts.finish(prediction=combine(parts, rule, depth, joint, priors))

@@ -1,18 +1,27 @@
 """Multi-interactive memory: the modalities are read in several hops, guided by a query."""
 
-from keras import layers
-
-from keras_fusion._checks import check_rate
-from keras_fusion.backbones import dropped
+from keras_fusion._checks import check_int, check_rate
 from keras_fusion.layers import MultiInteractiveMemory
-from keras_fusion.models.assembly import Parts, last_tokens, named_backbones
+from keras_fusion.models.assembly import FusionBuilder, named_backbones
+from keras_fusion.models.registry import fusion_method
 
 
+@fusion_method(
+    "interactive_memory",
+    "attention in several hops, each modality guiding all",
+    source="Xu et al. 2019",
+    order=210,
+    space={
+        "dropout": {"min": 0.0, "max": 0.7, "step": 0.05},
+        "fusion_units": [32, 64, 128, 256],
+        "hops": {"min": 1, "max": 5},
+    },
+)
 def build_interactive_memory(
     backbones,
     *,
     query=None,
-    hidden_units=128,
+    fusion_units=128,
     hops=3,
     dropout=0.0,
     max_tokens=256,
@@ -37,7 +46,7 @@ def build_interactive_memory(
             see `build_centralnet`.
         query: Name of the modality that is the aspect or question; the mean of its tokens guides
             the first hop. None (default): no such modality.
-        hidden_units: Int >= 1, the width of memories and states.
+        fusion_units: Int >= 1, the width of memories and states.
         hops: Int >= 1, how many times the memories are read.
         dropout: Float in [0, 1), the rate before the prediction.
         max_tokens: Int >= 1. Maps and videos with more places are average-pooled evenly until
@@ -65,10 +74,10 @@ def build_interactive_memory(
 
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((8, 8, 1))
-    >>> text = kf.backbones.mlp(20, hidden_units=(32,))
-    >>> aspect = kf.backbones.mlp(5, hidden_units=(16,))
+    >>> text = kf.backbones.mlp(20, fusion_units=(32,))
+    >>> aspect = kf.backbones.mlp(5, fusion_units=(16,))
     >>> model = kf.build_interactive_memory(
-    ...     {"aspect": aspect, "image": image, "text": text}, query="aspect", hidden_units=24
+    ...     {"aspect": aspect, "image": image, "text": text}, query="aspect", fusion_units=24
     ... )
     >>> model.get_layer("fusion_0").output.shape  # the states of image and text
     (None, 48)
@@ -79,17 +88,15 @@ def build_interactive_memory(
         Sect. 3.2.
     """
     check_rate("dropout", dropout)
-    memory = MultiInteractiveMemory(hidden_units, hops, name="fusion_0")
+    check_int("fusion_units", fusion_units)
+    memory = MultiInteractiveMemory(fusion_units, hops, name="fusion_0")
     backbones = _query_last(named_backbones(backbones), query)
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
-    keep_heads = unimodal_loss_weights is not None
-    tensors = last_tokens(parts, backbones, taps, keep_heads, max_tokens)
-    options = {} if parts.present is None else {"present": parts.present}
-    if query is not None:
-        options["query"] = tensors.pop()
-    x = dropped(memory(tensors, **options), dropout, "central_dropout")
-    logits = layers.Dense(parts.head.units, name="central_logits")(x)
-    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+    )
+    tensors = parts.tokens(max_tokens)
+    asked = {} if query is None else {"query": tensors.pop()}
+    return parts.finish(parts.logits(parts.fuse(memory, tensors, **asked), dropout))
 
 
 def _query_last(backbones, query):

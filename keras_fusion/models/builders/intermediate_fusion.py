@@ -1,37 +1,59 @@
 """Basic fusion at one level: the modalities meet once, then a joint network goes on alone."""
 
-from keras import layers
-
 from keras_fusion._checks import check_choice, check_int, check_rate
 from keras_fusion.layers import ElementwiseFusion
 from keras_fusion.layers.elementwise_fusion import OPERATIONS
 from keras_fusion.models.assembly import (
     ALIGNMENTS,
-    Parts,
+    FusionBuilder,
     align_tensors,
     average_to,
     axes_of,
-    cells_above,
-    paired_levels,
     pool_to,
-    tensors_below,
 )
+from keras_fusion.models.registry import fusion_method
+
+_SPACE = {"dropout": {"min": 0.0, "max": 0.7, "step": 0.05}, "level": [0, -1]}
 
 
+@fusion_method(
+    "sum",
+    "features added at one level, then one network",
+    source="Vielzeuf et al. 2018, Table 2",
+    order=30,
+    space=_SPACE,
+    operation="sum",
+)
+@fusion_method(
+    "subtract",
+    "features subtracted at one level, then one network",
+    source="Vielzeuf et al. 2018, Table 2",
+    order=40,
+    space=_SPACE,
+    operation="subtract",
+)
+@fusion_method(
+    "product",
+    "features multiplied at one level, then one network",
+    source="Vielzeuf et al. 2018, Table 2",
+    order=50,
+    space=_SPACE,
+    operation="product",
+)
 def build_intermediate_fusion(
     backbones,
     *,
     operation="sum",
     level=0,
-    num_classes=None,
-    units=None,
-    head=None,
-    taps="auto",
     align="auto",
     central=None,
     kernel_size=3,
     max_width=1024,
     dropout=0.5,
+    num_classes=None,
+    units=None,
+    head=None,
+    taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
     name="intermediate_fusion",
@@ -91,13 +113,13 @@ def build_intermediate_fusion(
         Fig. 2 (a), Sect. 3.1 and Table 2 ("Fusion Sum", "Subtract", "Prod").
     """
     check_path(operation, align, kernel_size, max_width, dropout)
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
-    keep_heads = unimodal_loss_weights is not None
-    levels = paired_levels(parts.streams, align, max_width, use_inputs=taps == "auto")
-    level = checked_level(level, len(levels))
-    fused = fuse_at(parts, backbones, levels, level, operation, align, max_width, keep_heads)
-    logits = joint_path(parts, levels, level, operation, fused, central, kernel_size, dropout)
-    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+    )
+    logits, _ = joint_logits(
+        parts, operation, level, align, max_width, central, kernel_size, dropout
+    )
+    return parts.finish(logits)
 
 
 def check_path(operation, align, kernel_size, max_width, dropout):
@@ -109,7 +131,44 @@ def check_path(operation, align, kernel_size, max_width, dropout):
     check_rate("dropout", dropout)
 
 
-def checked_level(level, hidden, prediction=True):
+def joint_logits(
+    parts,
+    operation,
+    level,
+    align,
+    max_width,
+    central,
+    kernel_size,
+    dropout,
+    joint_only=True,
+):
+    """The logits of a network that goes on from one fused level, and how many levels there are.
+
+    Args:
+        parts: `FusionBuilder`.
+        operation, level, align, max_width, central, kernel_size, dropout: See
+            `build_intermediate_fusion`.
+        joint_only: Boolean, whether nothing else predicts. Then the level may be the prediction
+            too, and backbones without heads end where they are fused. Defaults to `True`.
+    """
+    keep_heads = parts.keep_heads or not joint_only
+    levels = parts.levels(align, max_width)
+    level = _checked_level(level, len(levels), prediction=joint_only)
+    tensors = _tensors_of(parts, operation, levels, level, align, max_width, keep_heads)
+    fused = parts.fuse(ElementwiseFusion(operation, name=f"fusion_{level}"), tensors, level)
+    if level < len(levels):
+        for cell in parts.cells(levels[level:], central, kernel_size, dropout):
+            fused = cell(fused)
+        return fused, len(levels)
+    if central:
+        raise ValueError(
+            "central: expected None or an empty list, as there are no cells above the prediction. "
+            f"Received: {central!r}"
+        )
+    return parts.logits(fused) if operation == "concat" else fused, len(levels)
+
+
+def _checked_level(level, hidden, prediction):
     """A level counted from 0, of `hidden` levels and (if allowed) the prediction above them."""
     highest = hidden if prediction else hidden - 1
     if not isinstance(level, int) or isinstance(level, bool) or not -hidden <= level <= highest:
@@ -121,31 +180,19 @@ def checked_level(level, hidden, prediction=True):
     return level + hidden if level < 0 else level
 
 
-def fuse_at(parts, backbones, levels, level, operation, align, max_width, keep_heads):
-    """The fused tensor of one level.
-
-    Args:
-        parts, backbones: `Parts`, and what they were made of.
-        levels: What `paired_levels` returns.
-        level: Int from 0 to `len(levels)`, the prediction.
-        operation, align, max_width: See `build_intermediate_fusion`.
-        keep_heads: See `tensors_below`.
-    """
-    streams = parts.streams
-    position = level - len(levels)
+def _tensors_of(parts, operation, levels, level, align, max_width, keep_heads):
+    """What meets at a level counted from 0; `len(levels)` is the prediction."""
+    streams, position = parts.streams, level - len(levels)
     if position == 0:
-        tensors = [stream.logits for stream in streams]
-    elif -position > min(len(stream.tensors) for stream in streams):
-        tensors = [stream.masked_inputs for stream in streams]
-    else:
-        tensors = tensors_below(streams, backbones, position, keep_heads)
-        if operation == "concat":
-            tensors = _of_one_size(tensors, levels[level], parts.names, level)
-        elif not keep_heads:
-            tensors = align_tensors(tensors, parts.names, f"level_{level}", align, max_width)
-        else:
-            tensors = levels[level]
-    return parts.call(ElementwiseFusion(operation, name=f"fusion_{level}"), tensors)
+        return [stream.logits for stream in streams]
+    if -position > min(len(stream.tensors) for stream in streams):
+        return [stream.masked_inputs for stream in streams]
+    tensors = parts.tensors_at(position, keep_heads)
+    if operation == "concat":
+        return _of_one_size(tensors, levels[level], parts.names, level)
+    if keep_heads:
+        return levels[level]
+    return align_tensors(tensors, parts.names, f"level_{level}", align, max_width)
 
 
 def _of_one_size(tensors, aligned, names, level):
@@ -158,19 +205,3 @@ def _of_one_size(tensors, aligned, names, level):
             tensor = pool_to(tensor, size, "average", f"{name}_pool_level_{level}")
         sized.append(tensor)
     return sized
-
-
-def joint_path(parts, levels, level, operation, fused, central, kernel_size, dropout):
-    """The logits of the joint network that takes the fused tensor of a level."""
-    if level < len(levels):
-        for cell in cells_above(levels[level:], parts.head, central, kernel_size, dropout):
-            fused = cell(fused)
-        return fused
-    if central:
-        raise ValueError(
-            "central: expected None or an empty list, as there are no cells above the prediction. "
-            f"Received: {central!r}"
-        )
-    if operation == "concat":
-        return layers.Dense(parts.head.units, name="central_logits")(fused)
-    return fused

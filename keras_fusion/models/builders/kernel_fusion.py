@@ -6,10 +6,23 @@ from keras import layers
 from keras_fusion._checks import check_int, check_seed
 from keras_fusion.layers import MultipleKernelFusion
 from keras_fusion.layers._kernels import draw_rows, is_kernel
-from keras_fusion.models.assembly import Parts, last_features, named_backbones
+from keras_fusion.models.assembly import FusionBuilder
 from keras_fusion.models.fusion_model import called_on, check_inputs, count_samples
+from keras_fusion.models.registry import fusion_method
 
 
+@fusion_method(
+    "kernel_fusion",
+    "weighted sum of kernels (multiple kernel learning)",
+    source="overview of fusion, Sect. 3.2, Eq. (1) to (3)",
+    order=230,
+    space={
+        "kernels": ["rbf", "linear"],
+        "landmarks": [16, 32, 64, 128],
+        "projection_units": [32, 64, 128],
+    },
+    per_modality=["kernels"],
+)
 def build_kernel_fusion(
     backbones,
     *,
@@ -17,7 +30,7 @@ def build_kernel_fusion(
     landmarks=64,
     train_landmarks=True,
     nystroem=False,
-    hidden_units=64,
+    projection_units=64,
     adapt_on=None,
     seed=None,
     num_classes=None,
@@ -40,7 +53,7 @@ def build_kernel_fusion(
     the landmarks are trained, from random points. Such a network (RBF units, on top of deep
     kernels) is not what the overview means, as its landmarks are no samples. That is
 
-        build_kernel_fusion(backbones, hidden_units=None, train_landmarks=False, adapt_on=x)
+        build_kernel_fusion(backbones, projection_units=None, train_landmarks=False, adapt_on=x)
 
     with backbones that are trained already, and do not go on learning (`trainable=False`): the
     landmarks are samples of `x`, and only the betas and the linear classifier are learned.
@@ -52,7 +65,7 @@ def build_kernel_fusion(
             `{modality: ...}`; see `MultipleKernelFusion`.
         landmarks, train_landmarks, nystroem: Of `MultipleKernelFusion`. With
             `train_landmarks=False` the model has to be adapted before it is used.
-        hidden_units: Int >= 2 or None, the width of the dense layer before the kernels; None:
+        projection_units: Int >= 2 or None, the width of the dense layer before the kernels; None:
             neither it nor the normalization. Then adapt, as features may have any scale, and
             keep the backbones from learning: features that have moved far from all landmarks
             make "rbf" kernels 0, from which nothing is learned.
@@ -88,24 +101,23 @@ def build_kernel_fusion(
         Gönen & Alpaydin (2011), Multiple Kernel Learning Algorithms. Wilson et al. (2016), Deep
         Kernel Learning.
     """
-    if hidden_units is not None:
-        check_int("hidden_units", hidden_units, minimum=2)
+    if projection_units is not None:
+        check_int("projection_units", projection_units, minimum=2)
     check_seed("seed", seed)
     if adapt_on is not None and not isinstance(adapt_on, dict):
         raise TypeError(f"adapt_on: expected a dict keyed by modality. Received: {adapt_on!r}")
-    backbones = named_backbones(backbones)
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
-    vectors = last_features(parts, backbones, unimodal_loss_weights is not None)
-    if hidden_units is not None:
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+    )
+    vectors = parts.features()
+    if projection_units is not None:
         for i, modality in enumerate(parts.names):
-            x = layers.Dense(hidden_units, name=f"{modality}_projection")(vectors[i])
+            x = layers.Dense(projection_units, name=f"{modality}_projection")(vectors[i])
             vectors[i] = layers.LayerNormalization(name=f"{modality}_norm")(x)
     fusion = MultipleKernelFusion(
         _in_order(kernels, parts.names), landmarks, train_landmarks, nystroem, name="fusion_0"
     )
-    x = parts.fuse(fusion, vectors, 0, str(landmarks))
-    logits = layers.Dense(parts.head.units, name="central_logits")(x)
-    model = parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+    model = parts.finish(parts.logits(parts.fuse(fusion, vectors)))
     if adapt_on is not None:
         adapt_kernels(model, adapt_on, seed)
     return model

@@ -4,12 +4,75 @@ from keras import layers
 
 from keras_fusion._checks import check_choice
 from keras_fusion.layers import ElementwiseFusion, ScoreRule, WeightedMean
-from keras_fusion.models.assembly import Parts
+from keras_fusion.models.assembly import FusionBuilder
+from keras_fusion.models.registry import fusion_method
 
 RULES = ("mean", "max", "product", "vote", "weighted_mean", "concat")
 _FOR_REGRESSION = ("mean", "weighted_mean", "concat")
 
 
+_SCORES = {"unimodal_loss_weights": {"min": 0.0, "max": 2.0, "step": 0.1, "default": 1.0}}
+_FUSE = {"fuse": ["logits", "probabilities"]}
+_OVERVIEW = "overview of fusion, Sect. 3"
+_CENTRALNET = "Vielzeuf et al. 2018"
+
+
+@fusion_method(
+    "late_mean",
+    "mean of the predictions",
+    source=_OVERVIEW,
+    order=60,
+    space=_SCORES,
+    rule="mean",
+)
+@fusion_method(
+    "late_max",
+    "maximum of the predictions",
+    source=_OVERVIEW,
+    order=70,
+    space=_SCORES,
+    rule="max",
+)
+@fusion_method(
+    "late_product",
+    "product of the predictions (Bayes)",
+    source=_OVERVIEW,
+    order=80,
+    space=_SCORES,
+    rule="product",
+)
+@fusion_method(
+    "late_vote",
+    "majority vote of the predictions",
+    source=_OVERVIEW,
+    order=90,
+    space=_SCORES,
+    rule="vote",
+)
+@fusion_method(
+    "weighted_mean",
+    "mean of the predictions with learned weights",
+    source=f"{_CENTRALNET}, (a)",
+    order=100,
+    rule="weighted_mean",
+)
+@fusion_method(
+    "concat",
+    "a linear layer on the concatenated predictions",
+    source=f"{_CENTRALNET}, (b)",
+    order=110,
+    space=_FUSE,
+    rule="concat",
+)
+@fusion_method(
+    "concat_multitask",
+    "the same with unimodal losses",
+    source=f"{_CENTRALNET}, (c)",
+    order=120,
+    space=_SCORES | _FUSE,
+    defaults={"unimodal_loss_weights": 1.0},
+    rule="concat",
+)
 def build_late_fusion(
     backbones,
     *,
@@ -89,11 +152,12 @@ def build_late_fusion(
     """
     check_rule(rule, priors)
     check_choice("fuse", fuse, ("logits", "probabilities"))
-    parts = Parts(backbones, "auto", num_classes, units, head, missing_modalities)
     if isinstance(unimodal_loss_weights, str):
         unimodal_loss_weights = _default_weights(unimodal_loss_weights, rule)
-    fused = combine(parts, rule, 0, priors=priors, fuse=fuse)
-    return parts.finish(fused, unimodal_loss_weights, name)
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, "auto", unimodal_loss_weights, missing_modalities, name
+    )
+    return parts.finish(prediction=combine(parts, rule, 0, priors=priors, fuse=fuse))
 
 
 def check_rule(rule, priors=None):
@@ -119,7 +183,7 @@ def combine(parts, rule, level, joint_logits=None, priors=None, fuse="logits"):
     """The central prediction made of the unimodal ones, and of a joint network's if given.
 
     Args:
-        parts: `Parts`.
+        parts: `FusionBuilder`.
         rule: One of `RULES`.
         level: Int, number of this fusion level, for the names.
         joint_logits: Those of a joint network, which counts as one more source, or None.
@@ -141,16 +205,16 @@ def combine(parts, rule, level, joint_logits=None, priors=None, fuse="logits"):
     options = {"dtype": "float32", "name": f"fusion_{level}"}
     if rule == "weighted_mean":
         mean = WeightedMean(head.activation, **options)
-        fused = parts.fuse(mean, predictions, level, "prediction", joint)
     else:
-        fused = parts.call(ScoreRule(rule, head.activation, priors, **options), predictions, joint)
+        mean = ScoreRule(rule, head.activation, priors, **options)
+    fused = parts.fuse(mean, predictions, level, "prediction", joint)
     return layers.Activation("linear", dtype="float32", name="central_head")(fused)
 
 
 def _concatenated(parts, scores, level, joint):
-    x = parts.call(ElementwiseFusion("concat", name=f"fusion_{level}"), scores)
+    x = parts.fuse(ElementwiseFusion("concat", name=f"fusion_{level}"), scores)
     if joint is not None:
         x = layers.Concatenate(name=f"fusion_{level}_central")([x, joint])
     # A joint network before it has "central_logits" of its own.
     name = "central_logits" if joint is None else "central_scores"
-    return parts.head(layers.Dense(parts.head.units, name=name)(x), "central_head")
+    return parts.head(parts.logits(x, name=name), "central_head")

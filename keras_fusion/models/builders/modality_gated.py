@@ -1,18 +1,26 @@
 """Modality gating: a concatenation of features in which one modality weighs them all."""
 
-from keras import layers
-
-from keras_fusion._checks import check_choice, check_rate, check_widths
-from keras_fusion.backbones import dense_block
+from keras_fusion._checks import check_rate, check_widths
 from keras_fusion.layers import ModalityGate
-from keras_fusion.models.assembly import Parts, last_features, named_backbones
+from keras_fusion.models.assembly import FusionBuilder
+from keras_fusion.models.registry import fusion_method
 
 
+@fusion_method(
+    "modality_gated",
+    "one modality's gate weighs both, then concatenation",
+    source="modality gate, Eq. (7)",
+    order=180,
+    space={
+        "dropout": {"min": 0.0, "max": 0.7, "step": 0.05},
+        "head_units": [[128, 128], [256, 256], [512, 512]],
+    },
+)
 def build_modality_gated(
     backbones,
     *,
-    reference=None,
-    hidden_units=(512, 512),
+    main=None,
+    head_units=(512, 512),
     dropout=0.5,
     num_classes=None,
     units=None,
@@ -33,9 +41,9 @@ def build_modality_gated(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        reference: Name of the modality that is F^A in Eq. (7), and has no gate of its own; by
+        main: Name of the modality that is F^A in Eq. (7), and has no gate of its own; by
             default the first. In the paper RGB images are, and depth maps are F^B.
-        hidden_units: Sequence of ints >= 1, one fully connected layer each (with batch
+        head_units: Sequence of ints >= 1, one fully connected layer each (with batch
             normalization, ReLU and dropout), before the prediction. The paper has two and does
             not give their widths; (512, 512) is ours. An empty one leaves the prediction alone.
         dropout: Float in [0, 1), the rate after each of these layers.
@@ -57,9 +65,9 @@ def build_modality_gated(
 
     >>> import keras_fusion as kf
     >>> rgb = kf.backbones.lenet5((8, 8, 3))
-    >>> depth = kf.backbones.mlp(20, hidden_units=(32,))
+    >>> depth = kf.backbones.mlp(20, head_units=(32,))
     >>> model = kf.build_modality_gated(
-    ...     {"depth": depth, "rgb": rgb}, reference="rgb", hidden_units=(16, 8)
+    ...     {"depth": depth, "rgb": rgb}, main="rgb", head_units=(16, 8)
     ... )
     >>> model.fusion_levels  # 1024 + 32
     {'level_0': '1056'}
@@ -69,21 +77,17 @@ def build_modality_gated(
         Multimodal Data, Eq. (6) and (7), Fig. 1.
     """
     check_rate("dropout", dropout)
-    check_widths("hidden_units", hidden_units)
-    backbones = with_first(named_backbones(backbones), reference, "reference")
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
-    vectors = last_features(parts, backbones, unimodal_loss_weights is not None)
-    gate = ModalityGate(name="fusion_0")
-    x = parts.fuse(gate, vectors, 0, str(sum(v.shape[-1] for v in vectors)))
-    for i, width in enumerate(hidden_units):
-        x = dense_block(x, width, dropout, name=f"central_dense{i}")
-    logits = layers.Dense(parts.head.units, name="central_logits")(x)
-    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
-
-
-def with_first(backbones, first, label):
-    """The dict with that modality in front (None: as it is)."""
-    if first is None:
-        return backbones
-    check_choice(label, first, list(backbones))
-    return {first: backbones[first], **backbones}
+    check_widths("head_units", head_units)
+    parts = FusionBuilder(
+        backbones,
+        num_classes,
+        units,
+        head,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
+        main=main,
+    )
+    x = parts.fuse(ModalityGate(name="fusion_0"), parts.features())
+    return parts.finish(parts.logits(parts.hidden(x, head_units, dropout)))

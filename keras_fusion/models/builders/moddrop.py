@@ -3,19 +3,31 @@
 from keras import layers
 
 from keras_fusion._checks import check_choice, check_rate, check_seed, check_widths
-from keras_fusion.backbones import dense_block
 from keras_fusion.layers import ModDrop
-from keras_fusion.models.assembly import Parts, flat, tensors_below
+from keras_fusion.models.assembly import FusionBuilder, flat
+from keras_fusion.models.registry import fusion_method
 
 _MAX_WIDTH = 1024
 
 
+@fusion_method(
+    "moddrop",
+    "joint network that learns with modalities dropped",
+    source="Neverova et al. 2016",
+    order=160,
+    space={
+        "dropout": {"min": 0.0, "max": 0.7, "step": 0.05},
+        "rate": {"min": 0.0, "max": 0.8, "step": 0.02},
+        "head_units": [None, [128], [512]],
+    },
+    per_modality=["rate"],
+)
 def build_moddrop(
     backbones,
     *,
     rate=0.5,
     fuse="features",
-    hidden_units=None,
+    head_units=None,
     dropout=0.5,
     allow_none=False,
     rescale=False,
@@ -51,7 +63,7 @@ def build_moddrop(
             0.25 (MM-IMDb). The probability is somewhat lower where `allow_none=False`; see
             `ModDrop`.
         fuse: "features" (default) or "scores".
-        hidden_units: Sequence of ints >= 1, the joint network's hidden layers; () for none. None
+        head_units: Sequence of ints >= 1, the joint network's hidden layers; () for none. None
             (default) is one as wide as the widest features, up to 1024, and none with "scores".
         dropout: Float in [0, 1), after the joint hidden layers.
         allow_none: Bool, default False. Whether all modalities of a sample may be dropped at once.
@@ -89,33 +101,36 @@ def build_moddrop(
         al. (2018), CentralNet, Sect. 3, (d) "Moddrop".
     """
     check_choice("fuse", fuse, ("features", "scores"))
-    _check_hidden(hidden_units, dropout)
+    if head_units is not None:
+        check_widths("head_units", head_units)
+    check_rate("dropout", dropout)
     check_seed("seed", seed)
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+    )
     drop = ModDrop(_rates(rate, parts.names), allow_none, rescale, seed, name="fusion_moddrop")
     if fuse == "scores":
         tensors = [stream.prediction for stream in parts.streams]
     else:
-        tensors = _features(parts, backbones, keep_heads=unimodal_loss_weights is not None)
-    if hidden_units is None:
+        tensors = _features(parts)
+    if head_units is None:
         widest = min(max(t.shape[-1] for t in tensors), _MAX_WIDTH)
-        hidden_units = () if fuse == "scores" else (widest,)
+        head_units = () if fuse == "scores" else (widest,)
     x = layers.Concatenate(name="fusion_0")(parts.call(drop, tensors))
-    for i, width in enumerate(hidden_units):
-        x = dense_block(x, width, dropout, name=f"central_cell_{i}")
-    logits = layers.Dense(parts.head.units, name="central_logits")(x)
-    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+    return parts.finish(parts.logits(parts.hidden(x, head_units, dropout, "central_cell_")))
 
 
-def _features(parts, backbones, keep_heads):
+def _features(parts):
     for stream in parts.streams:
         if not stream.points:
             raise ValueError(
                 f'backbone "{stream.name}": expected a hidden layer below the prediction. '
                 'Received: none; name one with taps={...}, or use fuse="scores"'
             )
-    tensors = tensors_below(parts.streams, backbones, -1, keep_heads)
-    return [flat(t, f"central_flat_{n}") for t, n in zip(tensors, parts.names, strict=True)]
+    return [
+        flat(x, f"central_flat_{name}")
+        for x, name in zip(parts.tensors(), parts.names, strict=True)
+    ]
 
 
 def _rates(rate, names):
@@ -129,9 +144,3 @@ def _rates(rate, names):
     if set(rate) != set(names):
         raise ValueError(f"rate: expected the modalities {sorted(names)}. Received: {rate}")
     return [rate[name] for name in names]
-
-
-def _check_hidden(hidden_units, dropout):
-    if hidden_units is not None:
-        check_widths("hidden_units", hidden_units)
-    check_rate("dropout", dropout)

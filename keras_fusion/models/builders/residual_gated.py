@@ -1,18 +1,23 @@
 """Text-image residual gating (TIRG): one modality's features, modified by the others'."""
 
-from keras import layers
-
 from keras_fusion._checks import check_int, check_rate
 from keras_fusion.layers import ResidualGating
-from keras_fusion.models.assembly import Parts, last_tensors, named_backbones, pooled
-from keras_fusion.models.builders.modality_gated import with_first
+from keras_fusion.models.assembly import FusionBuilder, pooled
+from keras_fusion.models.registry import fusion_method
 
 
+@fusion_method(
+    "residual_gated",
+    "others gate and correct the main modality (TIRG)",
+    source="overview of fusion, Sect. 3.2",
+    order=190,
+    space={"dropout": {"min": 0.0, "max": 0.7, "step": 0.05}},
+)
 def build_residual_gated(
     backbones,
     *,
     main=None,
-    hidden_units=None,
+    fusion_units=None,
     kernel_size=3,
     dropout=0.0,
     num_classes=None,
@@ -38,7 +43,7 @@ def build_residual_gated(
             `build_centralnet`.
         main: Name of the modality that is phi_x in Eq. (4) and is modified, the image in the
             paper; by default the first.
-        hidden_units: Int >= 1 or None, `units` of `ResidualGating`.
+        fusion_units: Int >= 1 or None, `units` of `ResidualGating`.
         kernel_size: Int >= 1, of its convolutions, where the main features are a map.
         dropout: Float in [0, 1), the rate before the prediction.
         num_classes, units, head: What is predicted, see `build_centralnet`.
@@ -62,7 +67,7 @@ def build_residual_gated(
 
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((8, 8, 1))
-    >>> text = kf.backbones.mlp(20, hidden_units=(32,))
+    >>> text = kf.backbones.mlp(20, fusion_units=(32,))
     >>> taps = {"image": ["conv2_pool"], "text": ["dense1"]}
     >>> model = kf.build_residual_gated({"image": image, "text": text}, taps=taps)
     >>> model.get_layer("fusion_0").output.shape
@@ -72,18 +77,23 @@ def build_residual_gated(
         Vo et al. (2019), Composing Text and Image for Image Retrieval, Sect. 3.2. Yang et al.
         (2022), An Overview of Multimodal Fusion Learning, Eq. (4) to (6).
     """
-    if hidden_units is not None:
-        check_int("hidden_units", hidden_units)
+    if fusion_units is not None:
+        check_int("fusion_units", fusion_units)
     check_rate("dropout", dropout)
-    backbones = with_first(named_backbones(backbones), main, "main")
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
-    tensors = last_tensors(parts.streams, backbones, unimodal_loss_weights is not None)
+    parts = FusionBuilder(
+        backbones,
+        num_classes,
+        units,
+        head,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
+        main=main,
+    )
+    tensors = parts.tensors()
     for i, modality in enumerate(parts.names):
         if i > 0 or len(tensors[i].shape) != 4:
             tensors[i] = pooled(tensors[i], f"{modality}_average_level_0")
-    x = parts.call(ResidualGating(hidden_units, kernel_size, name="fusion_0"), tensors)
-    x = pooled(x, "central_average")
-    if dropout:
-        x = layers.Dropout(dropout, name="central_dropout")(x)
-    logits = layers.Dense(parts.head.units, name="central_logits")(x)
-    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+    x = parts.fuse(ResidualGating(fusion_units, kernel_size, name="fusion_0"), tensors)
+    return parts.finish(parts.logits(pooled(x, "central_average"), dropout))

@@ -1,21 +1,31 @@
 """Shared-specific transfer: parts that the modalities share, parts of their own, both passed on."""
 
-from keras import layers
-
 from keras_fusion._checks import check_int, check_rate, check_widths
-from keras_fusion.backbones import dense_block
 from keras_fusion.layers import SharedSpecificTransfer
-from keras_fusion.models.assembly import Parts, last_features, named_backbones
+from keras_fusion.models.assembly import FusionBuilder
+from keras_fusion.models.registry import fusion_method
 
 
+@fusion_method(
+    "shared_specific",
+    "shared and specific parts, passed on between modalities",
+    source="Lu et al. 2020",
+    order=220,
+    space={
+        "dropout": {"min": 0.0, "max": 0.7, "step": 0.05},
+        "fusion_units": [16, 32, 64, 128],
+        "similarity_weight": {"min": 0.01, "max": 1.0, "sampling": "log"},
+        "difference_weight": {"min": 0.01, "max": 1.0, "sampling": "log"},
+    },
+)
 def build_shared_specific(
     backbones,
     *,
-    transfer_units=64,
+    fusion_units=64,
     temperature=1.0,
     similarity_weight=0.1,
     difference_weight=0.1,
-    hidden_units=(128,),
+    head_units=(128,),
     dropout=0.5,
     num_classes=None,
     units=None,
@@ -40,10 +50,10 @@ def build_shared_specific(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        transfer_units: Int >= 1, the width of the shared and of the specific parts.
+        fusion_units: Int >= 1, the width of the shared and of the specific parts.
         temperature, similarity_weight, difference_weight: Of `SharedSpecificTransfer`. Its two
             losses are part of what `fit` and `evaluate` report as "loss".
-        hidden_units: Sequence of ints >= 1, one fully connected layer each (with batch
+        head_units: Sequence of ints >= 1, one fully connected layer each (with batch
             normalization, ReLU and dropout), before the prediction. An empty one leaves the
             prediction alone.
         dropout: Float in [0, 1), the rate after each of these layers.
@@ -67,8 +77,8 @@ def build_shared_specific(
 
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((8, 8, 1))
-    >>> sound = kf.backbones.mlp(20, hidden_units=(32,))
-    >>> model = kf.build_shared_specific({"image": image, "sound": sound}, transfer_units=8)
+    >>> sound = kf.backbones.mlp(20, head_units=(32,))
+    >>> model = kf.build_shared_specific({"image": image, "sound": sound}, fusion_units=8)
     >>> model.get_layer("fusion_0").output.shape  # 2 modalities, 3 parts of 8 values each
     (None, 48)
 
@@ -76,17 +86,14 @@ def build_shared_specific(
         Lu et al. (2020), Cross-modality Person Re-identification with Shared-Specific Feature
         Transfer. Yang et al. (2022), An Overview of Multimodal Fusion Learning, Sect. 3.2.
     """
-    check_int("transfer_units", transfer_units)
+    check_int("fusion_units", fusion_units)
     check_rate("dropout", dropout)
-    check_widths("hidden_units", hidden_units)
+    check_widths("head_units", head_units)
     transfer = SharedSpecificTransfer(
-        transfer_units, temperature, similarity_weight, difference_weight, name="fusion_0"
+        fusion_units, temperature, similarity_weight, difference_weight, name="fusion_0"
     )
-    backbones = named_backbones(backbones)
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
-    vectors = last_features(parts, backbones, unimodal_loss_weights is not None)
-    x = parts.call(transfer, vectors)
-    for i, width in enumerate(hidden_units):
-        x = dense_block(x, width, dropout, name=f"central_dense{i}")
-    logits = layers.Dense(parts.head.units, name="central_logits")(x)
-    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+    )
+    x = parts.fuse(transfer, parts.features())
+    return parts.finish(parts.logits(parts.hidden(x, head_units, dropout)))

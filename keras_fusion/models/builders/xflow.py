@@ -2,31 +2,44 @@
 
 from keras import layers
 
-from keras_fusion._checks import check_bool, check_int, check_rate
+from keras_fusion._checks import check_bool, check_int, check_rate, check_widths
 from keras_fusion.graph import shape_name
 from keras_fusion.layers import CrossConnection1D2D, CrossConnection2D1D, ModalityMask
-from keras_fusion.models.assembly import Parts, check_single_inputs, named_backbones
-from keras_fusion.models.builders._xflow_connections import exchange, join
-from keras_fusion.models.builders._xflow_stream import Route
+from keras_fusion.models.assembly import FusionBuilder, check_single_inputs
+from keras_fusion.models.builders._xflow_connections import concatenated, connect
+from keras_fusion.models.builders._xflow_stream import StagedStream
+from keras_fusion.models.registry import fusion_method
 
 _NORM = {"momentum": 0.9}  # as in the backbones' blocks, for the reason given there
 _FLATTEN_UP_TO = 48_000  # values of a map; the paper's largest has 45 x 60 x 16 = 43,200
 
 
+@fusion_method(
+    "xflow",
+    "cross-connections between a 2-D and a 1-D stream",
+    source="Cangea et al. 2017",
+    order=240,
+    space={
+        "dropout": {"min": 0.0, "max": 0.7, "step": 0.05},
+        "cross": [True, False],
+        "residual": [True, False],
+        "head_units": [[64], [128], [256], [512]],
+    },
+)
 def build_xflow(
     backbones,
     *,
-    num_classes=None,
-    units=None,
-    head=None,
-    taps="auto",
     cross=True,
     residual=True,
     cross_units=None,
     kernel_sizes=None,
-    hidden_units=512,
+    head_units=(512,),
     batch_norm=True,
     dropout=0.5,
+    num_classes=None,
+    units=None,
+    head=None,
+    taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
     name="xflow",
@@ -66,7 +79,7 @@ def build_xflow(
             width there; the paper has a half to the double of that.
         kernel_sizes: Int or one per depth, of the transposed convolutions. None: half of the
             smaller side of the maps, see `CrossConnection1D2D`.
-        hidden_units: Int >= 1, of the joint dense layer; the paper's is 512. None for none.
+        head_units: Int >= 1, of the joint dense layer; the paper's is 512. None for none.
         batch_norm: Bool, batch normalization at the merging points and in the connections.
         dropout: Float in [0, 1), the rate at the merging points, in the connections from vectors
             to maps and after the joint layer; half of it in the residual ones from maps.
@@ -89,7 +102,7 @@ def build_xflow(
 
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((16, 12, 1), name="cnn")
-    >>> audio = kf.backbones.mlp(26, hidden_units=(32, 32))
+    >>> audio = kf.backbones.mlp(26, head_units=(32, 32))
     >>> model = kf.build_xflow({"image": image, "audio": audio})
     >>> model.get_layer("audio_to_image_cross_1").target_shape
     (8, 6, 32)
@@ -100,33 +113,32 @@ def build_xflow(
         Cangea et al. (2017), XFlow: Cross-modal Deep Neural Networks for Audiovisual
         Classification, Sect. II.
     """
-    _check(cross, residual, batch_norm, dropout, hidden_units)
-    parts = Parts(backbones, taps, num_classes, units, head, missing_modalities)
+    for label, value in (("cross", cross), ("residual", residual), ("batch_norm", batch_norm)):
+        check_bool(label, value)
+    check_rate("dropout", dropout)
+    check_widths("head_units", head_units)
+    parts = FusionBuilder(
+        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+    )
     pair = _map_and_vector(parts.streams)
     points = _points(pair, taps)
     depth = len(points[0])
-    models = named_backbones(backbones)
-    heads = unimodal_loss_weights is not None
     maps, vectors = (
-        Route(models[s.name], s, p, parts.head, heads) for s, p in zip(pair, points, strict=True)
+        StagedStream(s, p, parts.head, parts.keep_heads) for s, p in zip(pair, points, strict=True)
     )
-    connect = _Connections(parts, maps, vectors, batch_norm, dropout)
+    connections = _Connections(parts, maps, vectors, batch_norm, dropout)
     norm = _NORM if batch_norm else None
     widths = _per_depth("cross_units", cross_units, depth)
     kernels = _per_depth("kernel_sizes", kernel_sizes, depth)
-    for label, sizes in (("cross_units", widths), ("kernel_sizes", kernels)):
-        for size in sizes:
-            if size is not None:
-                check_int(label, size)
 
     for d, width, kernel in zip(range(1, depth + 1), widths, kernels, strict=True):
         maps.advance()
         vectors.advance()
-        maps.tensor, vectors.tensor, to_maps, to_vector = exchange(
+        maps.tensor, vectors.tensor, to_maps, to_vector = connect(
             maps.tensor,
             vectors.tensor,
-            connect.cross(d, width, kernel) if cross else None,
-            connect.residual(d, kernel) if residual else None,
+            connections.cross(d, width, kernel) if cross else None,
+            connections.residual(d, kernel) if residual else None,
             (maps.name, vectors.name),
             d,
         )
@@ -135,20 +147,21 @@ def build_xflow(
             if d < depth:
                 vectors.merge(to_vector, d, norm, dropout)
 
-    features = [connect.masked(route.finish(), route, "features") for route in (maps, vectors)]
-    x = join([to_vector, *features], "central", norm, dropout)
-    if hidden_units is not None:
-        x = layers.Dense(hidden_units, activation="relu", name="central_dense")(x)
-        x = layers.Dropout(dropout, name="central_dense_dropout")(x)
-    logits = layers.Dense(parts.head.units, name="central_logits")(x)
-    if heads:
-        for stream, route in zip(pair, (maps, vectors), strict=True):
-            stream.prediction = route.prediction()
-    return parts.finish(parts.head(logits, "central_head"), unimodal_loss_weights, name)
+    features = [connections.masked(s.finish(), s, "features") for s in (maps, vectors)]
+    x = concatenated([to_vector, *features], "central", norm, dropout)
+    for i, width in enumerate(head_units):
+        name = f"central_dense_{i}" if i else "central_dense"
+        x = layers.Dense(width, activation="relu", name=name)(x)
+        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    logits = parts.logits(x)
+    if parts.keep_heads:
+        for stream, staged in zip(pair, (maps, vectors), strict=True):
+            stream.prediction = staged.prediction()
+    return parts.finish(logits)
 
 
 class _Connections:
-    """Makes the connections between two routes, and takes out what absent modalities send."""
+    """Makes the connections between two streams, and takes out what absent modalities send."""
 
     def __init__(self, parts, maps, vectors, batch_norm, dropout):
         self._parts, self._maps, self._vectors = parts, maps, vectors
@@ -205,14 +218,6 @@ class _Connections:
         return mask(tensor, self._parts.present)
 
 
-def _check(cross, residual, batch_norm, dropout, hidden_units):
-    for label, value in (("cross", cross), ("residual", residual), ("batch_norm", batch_norm)):
-        check_bool(label, value)
-    check_rate("dropout", dropout)
-    if hidden_units is not None:
-        check_int("hidden_units", hidden_units)
-
-
 def _map_and_vector(streams):
     """The two streams, the one whose input is maps first."""
     check_single_inputs(streams)
@@ -251,11 +256,13 @@ def _points(pair, taps):
 
 
 def _per_depth(label, value, depth):
-    if value is None or isinstance(value, int):
-        return [value] * depth
-    if not isinstance(value, (list, tuple)) or len(value) != depth:
+    values = list(value) if isinstance(value, (list, tuple)) else [value] * depth
+    if len(values) != depth:
         raise ValueError(f"{label}: expected an int or {depth}, one per depth. Received: {value!r}")
-    return list(value)
+    for size in values:
+        if size is not None:
+            check_int(label, size)
+    return values
 
 
 def _as_float(inputs, name):

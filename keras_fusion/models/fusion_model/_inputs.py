@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from keras_fusion._keras import is_optional
+
 
 def check_inputs(x, inputs):
     """A copy of the dict `x`; an error if a modality is missing or it is no dict.
@@ -92,7 +94,7 @@ def check_arrays(x, inputs):
         for part, value in parts:
             tensor = inputs[name] if part is None else inputs[name][part]
             label = f'x["{name}"]' + ("" if part is None else f'["{part}"]')
-            if value is None and not _is_optional(tensor):
+            if value is None and not is_optional(tensor):
                 raise ValueError(f"{label}: expected an array. Received: None")
             shape = getattr(value, "shape", None)
             if shape is None or len(shape) == 0:
@@ -108,10 +110,6 @@ def check_arrays(x, inputs):
             f"present: expected a row for each of {next(iter(counts.values()))} samples. "
             f"Received: {rows}"
         )
-
-
-def _is_optional(tensor):
-    return getattr(tensor._keras_history.operation, "optional", False)
 
 
 def _check_array(label, value, tensor):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_fusion._keras import count_processes, forget_jax_state, value_of
 from keras_fusion.models.fusion_model._inputs import first_input
 
 
@@ -19,20 +20,20 @@ def keep_weights(model, verb, *args, **kwargs):
     """
     if keras.backend.backend() != "jax":
         return verb(*args, **kwargs)
-    if model._jax_state_synced:
-        model._jax_state = None  # of an earlier train_on_batch: weights may be others now
+    # Of an earlier train_on_batch: weights may be others now.
+    forget_jax_state(model, synced_only=True)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and verb.__name__ == "fit" and not optimizer.built:
         optimizer.build(model.trainable_variables)
     variables = [*model.variables, *(optimizer.variables if optimizer is not None else ())]
-    values = [variable._value for variable in variables]
+    values = [value_of(variable) for variable in variables]
     try:
         return verb(*args, **kwargs)
     except BaseException:
         model.jax_state_sync()
-        model._jax_state = None
+        forget_jax_state(model)
         for variable, value in zip(variables, values, strict=True):
-            if variable._value is None and value is not None:
+            if value_of(variable) is None and value is not None:
                 variable.assign(value)
         raise
 
@@ -44,7 +45,7 @@ def devices_of_a_batch():
         return 1
     mesh = distribution.device_mesh
     axis = getattr(distribution, "batch_dim_name", None) or mesh.axis_names[0]
-    return mesh.shape[mesh.axis_names.index(axis)] // getattr(distribution, "_num_process", 1)
+    return mesh.shape[mesh.axis_names.index(axis)] // count_processes(distribution)
 
 
 def check_batches(x, batch_size, validation_split=0.0):

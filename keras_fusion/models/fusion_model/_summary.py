@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
+from keras_fusion._keras import history
 from keras_fusion.graph import shape_name, steps
 from keras_fusion.layers import (
     AverageAxes,
@@ -180,6 +181,6 @@ def _path(step, tensor):
     operation, path, at = step.operation, [], _place(step, tensor)
     while isinstance(operation, keras.Model):
         inner = operation.outputs[at]
-        operation, _, at = inner._keras_history
+        operation, _, at = history(inner)
         path.append(operation.name)
     return "/".join(path) or operation.name

@@ -10,7 +10,7 @@ def modality_gate_rgbd(
     num_classes=51,
     rgb_shape=(224, 224, 3),
     depth_shape=(112, 112, 1),
-    hidden_units=(512, 512),
+    head_units=(512, 512),
     dropout=0.5,
     weights=None,
     trainable=True,
@@ -29,7 +29,7 @@ def modality_gate_rgbd(
             expressions of BU-3DFE are 6.
         rgb_shape: `(height, width, 3)`, from 32x32 up; values from 0 to 255.
         depth_shape: `(height, width, channels)`, from 16x16 up; values about 0 to 1.
-        hidden_units: Sequence of ints >= 1, the fully connected layers.
+        head_units: Sequence of ints >= 1, the fully connected layers.
         dropout: Float in [0, 1), after these and in the depth network.
         weights, trainable: Of the RGB network, see `pretrained`; the paper's are "imagenet" and
             True.
@@ -61,9 +61,9 @@ def modality_gate_rgbd(
         "depth": depth_cnn(depth_shape, None, dropout),
     }
     arguments = {
-        "reference": "rgb",
+        "main": "rgb",
         "num_classes": num_classes,
-        "hidden_units": hidden_units,
+        "head_units": head_units,
         "dropout": dropout,
         "name": f"modality_gate_{rgb}",
     }

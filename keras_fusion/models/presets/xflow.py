@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from keras_fusion._checks import check_int
-from keras_fusion.models.builders import build_dtn, exchange, join
+from keras_fusion.models.builders import build_dtn, concatenated, connect
 from keras_fusion.models.presets._xflow_parts import (
     conv,
     cross_connections,
@@ -105,8 +105,8 @@ def xflow_cnn_mlp(
         maps = layers.Dropout(0.25, name=f"image_dropout{depth}")(maps)
         vector = layers.Dense(128, activation="relu", name=f"audio_dense{depth}")(vector)
         if depth == 1 or connected:
-            vector = join([vector], f"audio_dense{depth}", norm, 0.5)
-        maps, vector, to_maps, to_vector = exchange(
+            vector = concatenated([vector], f"audio_dense{depth}", norm, 0.5)
+        maps, vector, to_maps, to_vector = connect(
             maps,
             vector,
             cross_connections(maps, units, kernel, depth, True) if cross else None,
@@ -117,12 +117,12 @@ def xflow_cnn_mlp(
             depth,
         )
         if connected:
-            maps = join([to_maps, maps], f"image_merge_{depth}", norm, 0.5)
+            maps = concatenated([to_maps, maps], f"image_merge_{depth}", norm, 0.5)
         if connected and depth == 1:
-            vector = join([to_vector, vector], f"audio_merge_{depth}", norm, 0.5)
+            vector = concatenated([to_vector, vector], f"audio_merge_{depth}", norm, 0.5)
     maps = layers.Flatten(name="image_flatten")(maps)
     maps = layers.Dense(256, activation="relu", name="image_dense")(maps)
-    x = join([to_vector, maps, vector], "central", norm, 0.5)
+    x = concatenated([to_vector, maps, vector], "central", norm, 0.5)
     x = layers.Dense(512, activation="relu", name="central_dense")(x)
     x = layers.Dropout(0.5, name="central_dense_dropout")(x)
     return finished(image, audio, x, sizes.num_classes, name)
@@ -210,7 +210,7 @@ def xflow_cnn_mlp_lstm(
         maps = layers.MaxPooling2D(2, name=f"image_pool{depth}")(maps)
         vector = layers.Dense(32, activation="relu", name=f"audio_dense{depth}")(vector)
         sources = (frames, coefficients)
-        maps, vector, to_maps, to_vector = exchange(
+        maps, vector, to_maps, to_vector = connect(
             maps,
             vector,
             cross_connections(maps, units, kernel, depth, False) if cross else None,
@@ -220,12 +220,12 @@ def xflow_cnn_mlp_lstm(
             _NAMES,
             depth,
         )
-        maps = join([maps, to_maps], f"image_merge_{depth}")
+        maps = concatenated([maps, to_maps], f"image_merge_{depth}")
         if depth == 1:
-            vector = join([vector, to_vector], f"audio_merge_{depth}")
+            vector = concatenated([vector, to_vector], f"audio_merge_{depth}")
     maps = layers.Flatten(name="image_flatten")(maps)
     maps = layers.Dense(64, activation="relu", name="image_dense")(maps)
-    x = join([maps, vector, to_vector], "central")
+    x = concatenated([maps, vector, to_vector], "central")
     x = ops.reshape(x, (-1, image.shape[1], x.shape[-1]))
     x = layers.BatchNormalization(axis=1, name="central_bn")(x)
     x = layers.Dropout(0.5 if cross or residual else 0.25, name="central_dropout")(x)
@@ -288,7 +288,7 @@ def xflow_dtn(dataset, *, image_features=None, audio_features=None, num_classes=
         inputs = keras.Input((features[modality],))
         backbones[modality] = keras.Model(inputs, layers.Identity(name="given")(inputs))
     arguments = {
-        "hidden_units": {"image": (2048, 256), "audio": (512, 256)},
+        "stream_units": {"image": (2048, 256), "audio": (512, 256)},
         "shared_units": (256, 256),
         "num_classes": sizes.num_classes,
         "name": "xflow_dtn",

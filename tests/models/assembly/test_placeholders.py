@@ -213,7 +213,7 @@ def test_open_sizes_name_the_modality():
 def test_a_modality_of_several_inputs():
     """Token ids and their padding mask: ones in both; in the verbs, and in all subsets."""
     nets = {"text": text_net(), "second": vector_net()}
-    model = kf.build_gmu(nets, hidden_units=3, missing_modalities={"second": "mean"})
+    model = kf.build_gmu(nets, fusion_units=3, missing_modalities={"second": "mean"})
     compiled(model, metrics=["accuracy"])
     placeholders = {
         name: model.get_layer(f"text_{name}_mask").placeholder for name in nets["text"].input

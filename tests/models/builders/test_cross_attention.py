@@ -49,7 +49,7 @@ def words_and_image(count=BATCH):
 
 def build(**arguments):
     nets = {"text": text_net(), "image": map_net("net_image", size=4, filters=(2,))}
-    arguments = {"hidden_units": 4, "num_heads": 2, "taps": TAPS, **arguments}
+    arguments = {"fusion_units": 4, "num_heads": 2, "taps": TAPS, **arguments}
     return build_cross_attention(nets, **arguments), nets
 
 
@@ -119,10 +119,10 @@ def test_tokens_are_the_last_ones_there_are():
         "video": video_net(),
     }
     expected = [(2, 2, 3), (4,), (4,), (2, 3), (7,), (4, 2, 2, 3)]
-    assert shapes(build_cross_attention(nets, hidden_units=4)) == expected
-    heads = build_cross_attention(nets, hidden_units=4, unimodal_loss_weights=1.0)
+    assert shapes(build_cross_attention(nets, fusion_units=4)) == expected
+    heads = build_cross_attention(nets, fusion_units=4, unimodal_loss_weights=1.0)
     assert shapes(heads) == expected and len(heads.output) == 7
-    few = build_cross_attention(nets, hidden_units=4, max_tokens=3)
+    few = build_cross_attention(nets, fusion_units=4, max_tokens=3)
     assert shapes(few) == [(1, 1, 3), (4,), (4,), (2, 3), (7,), (2, 1, 1, 3)]
 
 
@@ -140,7 +140,7 @@ def test_fit_and_save(tmp_path):
         "c": sequence_net(length=None, filters=(2,)),
     }
     model = build_cross_attention(
-        nets, hidden_units=4, attention_dropout=0.2, dropout=0.2, unimodal_loss_weights={"a": 0.5}
+        nets, fusion_units=4, attention_dropout=0.2, dropout=0.2, unimodal_loss_weights={"a": 0.5}
     )
     compiled(model, "adam")
     x = batch(model)
@@ -173,7 +173,7 @@ def test_absent_modalities():
         "a": norm_net("net_a"),
         "c": sequence_net("net_c", length=4, filters=(3,)),
     }
-    model = build_cross_attention(nets, hidden_units=4, missing_modalities=True)
+    model = build_cross_attention(nets, fusion_units=4, missing_modalities=True)
     randomize(model)
     x = batch(model)
     present = np.ones((BATCH, 3), "float32")
@@ -200,7 +200,7 @@ def test_absent_modalities():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"hidden_units": 6}, "units: expected a multiple of num_heads=4. Received: 6"),
+        ({"fusion_units": 6}, "units: expected a multiple of num_heads=4. Received: 6"),
         ({"attention_dropout": 1.0}, "dropout: expected a float in .0, 1.. Received: 1.0"),
         ({"dropout": 2}, "dropout: expected a float in .0, 1.. Received: 2"),
         ({"max_tokens": 0}, "max_tokens: expected an int >= 1. Received: 0"),

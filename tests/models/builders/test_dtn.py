@@ -26,11 +26,11 @@ from helpers.tiny import (
     without_weights,
 )
 
-from keras_fusion.export import export_saved_model
+from keras_fusion.exporting import export_saved_model
 from keras_fusion.models import build_dtn
 from keras_fusion.models.presets import xflow_dtn
 
-SMALL = {"hidden_units": (4, 3), "shared_units": (5, 2), "activation": "tanh"}
+SMALL = {"stream_units": (4, 3), "shared_units": (5, 2), "activation": "tanh"}
 HEADLESS = {"unimodal_loss_weights": None}
 
 
@@ -144,7 +144,7 @@ def test_central_loss_is_without_the_regularizers_of_backbones():
 def test_three_modalities_of_any_shape(tmp_path):
     """Features are the last hidden points; heads are the streams' own; all of it is trained."""
     nets = {"c": map_net("net"), "a": sequence_net("net"), "b": norm_net("net")}
-    model = build_dtn(nets, **{**SMALL, "hidden_units": {"a": (3,), "b": (4, 3), "c": [3]}})
+    model = build_dtn(nets, **{**SMALL, "stream_units": {"a": (3,), "b": (4, 3), "c": [3]}})
     assert sorted(model.output) == ["a", "b", "c", "central"]
     assert [model.get_layer(f"{m}_dense_0").input.shape[-1] for m in "cab"] == [3, 3, 4]
     assert not any("prediction" in weight.path for weight in model.weights)
@@ -262,12 +262,12 @@ def test_xflow_with_other_sizes():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"hidden_units": 4}, TypeError, "hidden_units: expected a sequence of ints. Received: 4"),
-        ({"hidden_units": (4, 0)}, ValueError, "hidden_units.1.: expected an int >= 1"),
-        ({"hidden_units": {"a": (4,)}}, ValueError, "the modalities .'a', 'b'.. Received: .'a'."),
-        ({"hidden_units": {"a": (4,), "b": 4}}, TypeError, "hidden_units.*b.*: expected a seq"),
-        ({"hidden_units": {"a": (4,), "b": (3,)}}, ValueError, "to one width.*'a': 4, 'b': 3"),
-        ({"hidden_units": ()}, ValueError, "to one width.*'a': 5, 'b': 7"),
+        ({"stream_units": 4}, TypeError, "stream_units: expected a sequence of ints. Received: 4"),
+        ({"stream_units": (4, 0)}, ValueError, "stream_units.1.: expected an int >= 1"),
+        ({"stream_units": {"a": (4,)}}, ValueError, "the modalities .'a', 'b'.. Received: .'a'."),
+        ({"stream_units": {"a": (4,), "b": 4}}, TypeError, "stream_units.*b.*: expected a seq"),
+        ({"stream_units": {"a": (4,), "b": (3,)}}, ValueError, "to one width.*'a': 4, 'b': 3"),
+        ({"stream_units": ()}, ValueError, "to one width.*'a': 5, 'b': 7"),
         ({"shared_units": ()}, ValueError, "shared_units: expected one or more ints"),
         ({"shared_units": 4}, TypeError, "shared_units: expected a sequence of ints. Received: 4"),
         ({"sharing_weight": -1}, ValueError, "sharing_weight: expected a float >= 0.*: -1"),

@@ -7,7 +7,7 @@ from helpers.tiny import CLASSES, batch, randomize, values, vector_net
 
 from keras_fusion.models import build_dtn, pretrain_dtn
 
-LAYERS = {"hidden_units": (4, 3), "shared_units": (5,), "activation": "linear"}
+LAYERS = {"stream_units": (4, 3), "shared_units": (5,), "activation": "linear"}
 
 
 def two(**options):
@@ -50,7 +50,7 @@ def test_steps_by_hand(missing, autoencoders):
         z = x[modality][rows[modality]]
         for i, loss in enumerate(of_layers):
             w, b, v, c = next(recorded)
-            assert w.shape == v.T.shape == (z.shape[1], LAYERS["hidden_units"][i])
+            assert w.shape == v.T.shape == (z.shape[1], LAYERS["stream_units"][i])
             error = (z @ w + b) @ v + c - z
             assert loss == pytest.approx(np.square(error).mean(), rel=1e-4)
             slope = 2 * error / error.size @ v.T
@@ -75,7 +75,7 @@ def test_arguments_of_training(autoencoders):
             steps.append(id(self))
             return super().apply(*args, **kwargs)
 
-    model = two(hidden_units={"a": (4,), "b": (4,)})
+    model = two(stream_units={"a": (4,), "b": (4,)})
     pretrain_dtn(model, batch(model, 8), epochs=2, batch_size=3, optimizer=Counting(0.1))
     assert len(steps) == 2 * 2 * 3 and len(set(steps)) == 2
     assert len(autoencoders) == 2
@@ -84,7 +84,7 @@ def test_arguments_of_training(autoencoders):
 def test_goes_on_from_the_features_of_the_backbones(autoencoders):
     nets = {"a": vector_net("net_a", units=(6,), classes=None), "b": vector_net("net_b")}
     nets["b"] = keras.Model(nets["b"].input, nets["b"].layers[1].output)
-    model = build_dtn(nets, num_classes=CLASSES, **{**LAYERS, "hidden_units": {"a": (4,), "b": ()}})
+    model = build_dtn(nets, num_classes=CLASSES, **{**LAYERS, "stream_units": {"a": (4,), "b": ()}})
     before = values(nets["a"])
     assert {m: len(found) for m, found in pretrain_dtn(model, batch(model), epochs=1).items()} == {
         "a": 1,
@@ -96,7 +96,7 @@ def test_goes_on_from_the_features_of_the_backbones(autoencoders):
 
 def test_errors():
     nets = {"a": vector_net("net_a", 5, units=()), "b": vector_net("net_b", 5, units=())}
-    model = build_dtn(nets, **{**LAYERS, "hidden_units": ()})
+    model = build_dtn(nets, **{**LAYERS, "stream_units": ()})
     with pytest.raises(ValueError, match="expected one of build_dtn.*Received: .dtn., in which"):
         pretrain_dtn(model, batch(model))
     with pytest.raises(ValueError, match="x: expected the modalities .*without ..a.."):

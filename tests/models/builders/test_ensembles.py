@@ -179,7 +179,7 @@ def test_ensemble_of_regressions():
 @pytest.mark.parametrize(
     ("build", "arguments", "error", "match"),
     [
-        (build_fusion_ensemble, {"rule": "max"}, TypeError, "it is the mean.*Received: rule"),
+        (build_fusion_ensemble, {"rule": "max"}, TypeError, "neither of .*hybrid.*Received: rule"),
         (build_fusion_ensemble, {"level": 3}, ValueError, "level: expected an int from 0 to 2"),
         (build_hybrid_fusion, {"rule": "median"}, ValueError, "rule: expected one of"),
         (build_hybrid_fusion, {"operation": "mean"}, ValueError, "operation: expected one of"),

@@ -34,14 +34,14 @@ def three():
 
 
 @pytest.mark.parametrize(
-    ("hidden_units", "count"),
+    ("fusion_units", "count"),
     [(64, 316_847), (128, 674_031), (256, 1_535_855), (512, 3_849_327)],
 )
-def test_parameters_on_mm_imdb(hidden_units, count):
+def test_parameters_on_mm_imdb(fusion_units, count):
     """The networks of the GMU's authors: 4096 image and 300 text features, 23 genres."""
     model = build_gmu(
         {"image": features(4096, "vgg"), "text": features(300, "word2vec")},
-        hidden_units=hidden_units,
+        fusion_units=fusion_units,
         gate_on="projections",
         normalize=True,
         classifier="maxout",
@@ -73,7 +73,7 @@ def maxout(model, x, name):
 def test_is_the_network_by_hand(gate_on, classifier):
     model = build_gmu(
         {"image": features(5, "a"), "text": features(3, "b")},
-        hidden_units=4,
+        fusion_units=4,
         gate_on=gate_on,
         normalize=True,
         classifier=classifier,
@@ -108,7 +108,7 @@ def test_is_the_network_by_hand(gate_on, classifier):
 def test_features_are_the_last_hidden_points():
     """A map is averaged; three modalities have three gates."""
     nets = three()
-    model = build_gmu(nets, hidden_units=4)
+    model = build_gmu(nets, fusion_units=4)
     randomize(model)
     x = batch(model)
     hidden = {
@@ -135,7 +135,7 @@ def test_backbones_without_hidden_layers():
     """What a backbone puts out, weights and all; what it gets, if it is a prediction only."""
     inputs = keras.Input((5,))
     norm = keras.Model(inputs, layers.BatchNormalization(name="norm")(inputs), name="a")
-    model = build_gmu({"a": norm, "b": vector_net("b", units=())}, hidden_units=4, num_classes=3)
+    model = build_gmu({"a": norm, "b": vector_net("b", units=())}, fusion_units=4, num_classes=3)
     randomize(model)
     norm.layers[1].moving_mean.assign(np.arange(5.0))
     x = batch(model)
@@ -150,7 +150,7 @@ def test_backbones_without_hidden_layers():
 
 @pytest.mark.parametrize("classifier", ["dense", "maxout"])
 def test_fit_and_save(classifier, tmp_path):
-    model = build_gmu(three(), hidden_units=4, classifier=classifier, unimodal_loss_weights=0.5)
+    model = build_gmu(three(), fusion_units=4, classifier=classifier, unimodal_loss_weights=0.5)
     assert sorted(model.output) == ["central", "picture", "sound", "text"]
     model.compile("adam", loss="sparse_categorical_crossentropy")
     x = batch(model)
@@ -169,7 +169,7 @@ def test_fit_and_save(classifier, tmp_path):
 def test_absent_modalities():
     """Holes reach nothing; the order of the columns is that of the names, not the backbones."""
     nets = {"b": vector_net("net_b"), "a": norm_net("net_a"), "c": vector_net("net_c")}
-    model = build_gmu(nets, hidden_units=4, missing_modalities=True)
+    model = build_gmu(nets, fusion_units=4, missing_modalities=True)
     randomize(model)
     x = batch(model)
     whole = outputs(model, x)["central"]
@@ -195,7 +195,7 @@ def test_absent_modalities():
         ({"classifier": "mlp"}, "classifier: expected one of .*Received: 'mlp'"),
         ({"dropout": 1.0}, "dropout: expected a float in .0, 1.. Received: 1.0"),
         ({"dropout": True}, "dropout: expected a float in .0, 1.. Received: True"),
-        ({"hidden_units": 0}, "hidden_units: expected an int >= 1. Received: 0"),
+        ({"fusion_units": 0}, "fusion_units: expected an int >= 1. Received: 0"),
         ({"gate_on": "both"}, "gate_on: expected one of .*Received: 'both'"),
     ],
 )

@@ -55,7 +55,7 @@ def features(given, x):
 @pytest.mark.parametrize("query", [None, "aspect"])
 def test_is_the_network_by_hand(query):
     given = nets()
-    model = build_interactive_memory(given, query=query, hidden_units=4, hops=2, dropout=0.5)
+    model = build_interactive_memory(given, query=query, fusion_units=4, hops=2, dropout=0.5)
     randomize(model)
     x = batch(model)
     memory = model.get_layer("fusion_0")
@@ -72,7 +72,7 @@ def test_is_the_network_by_hand(query):
 def test_every_weight_learns():
     """The query too has a head of its own. Of a single token there is nothing to choose."""
     given = {**nets(), "film": video_net("net_film", length=2, size=4, filters=(2,))}
-    model = build_interactive_memory(given, query="text", hidden_units=4, unimodal_loss_weights=1.0)
+    model = build_interactive_memory(given, query="text", fusion_units=4, unimodal_loss_weights=1.0)
     randomize(model)
     assert sorted(model.output) == ["aspect", "central", "film", "image", "text"]
     still = untrained_weights(model, batch(model), labels())
@@ -86,7 +86,7 @@ def test_fit_and_save(tmp_path):
         "c": sequence_net(length=None, filters=(2,)),
     }
     model = build_interactive_memory(
-        given, query="b", hidden_units=4, max_tokens=2, dropout=0.2, unimodal_loss_weights={"a": 2}
+        given, query="b", fusion_units=4, max_tokens=2, dropout=0.2, unimodal_loss_weights={"a": 2}
     )
     assert model.get_layer("a_pool_level_0").output.shape == (None, 1, 1, 2)
     compiled(model, "adam")
@@ -101,7 +101,7 @@ def test_fit_and_save(tmp_path):
 def test_export(tmp_path):
     import tensorflow as tf
 
-    model = build_interactive_memory(nets(), query="aspect", hidden_units=4)
+    model = build_interactive_memory(nets(), query="aspect", fusion_units=4)
     randomize(model)
     x = batch(model)
     export_saved_model(model, tmp_path / "model")
@@ -119,7 +119,7 @@ def test_absent_modalities():
         "c": sequence_net("net_c", length=4, filters=(3,)),
         "b": map_net("net_b", size=4, filters=(2,)),
     }
-    model = build_interactive_memory(given, query="a", hidden_units=4, missing_modalities=True)
+    model = build_interactive_memory(given, query="a", fusion_units=4, missing_modalities=True)
     randomize(model)
     x = batch(model)
     present = np.ones((BATCH, 3), "float32")
@@ -149,7 +149,7 @@ def test_absent_modalities():
     [
         ({"query": "x"}, "query: expected one of .'a', 'b'.. Received: 'x'"),
         ({"query": "a"}, "backbones: expected two or more besides the query. Received: .'b'."),
-        ({"hidden_units": 0}, "units: expected an int >= 1. Received: 0"),
+        ({"fusion_units": 0}, "units: expected an int >= 1. Received: 0"),
         ({"hops": 1.5}, "hops: expected an int >= 1. Received: 1.5"),
         ({"dropout": 2}, "dropout: expected a float in .0, 1.. Received: 2"),
         ({"max_tokens": None}, "max_tokens: expected an int >= 1. Received: None"),

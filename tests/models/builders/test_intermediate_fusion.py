@@ -198,7 +198,7 @@ def test_early_fusion_is_the_lowest_level():
     early.set_weights(model.get_weights())
     assert_close(outputs(early, batch(model)), outputs(model, batch(model)))
     assert early.get_layer("fusion_0").output.shape == (None, 10)
-    with pytest.raises(TypeError, match="no operation and no level.*Received: level"):
+    with pytest.raises(TypeError, match="neither of .*build_intermediate.*Received: level"):
         build_early_fusion(nets, level=1)
 
 

@@ -20,10 +20,10 @@ from helpers.tiny import (
 )
 from keras import layers, ops
 
-from keras_fusion.export import export_saved_model
+from keras_fusion.exporting import export_saved_model
 from keras_fusion.models import adapt_kernels, build_gmu, build_kernel_fusion
 
-CLASSIC = {"hidden_units": None, "train_landmarks": False}
+CLASSIC = {"projection_units": None, "train_landmarks": False}
 
 
 def nets():
@@ -45,19 +45,19 @@ def landmarks(model):
     return [ops.convert_to_numpy(points) for points in model.get_layer("fusion_0").points]
 
 
-@pytest.mark.parametrize("hidden_units", [None, 5])
-def test_is_the_network_by_hand(hidden_units):
+@pytest.mark.parametrize("projection_units", [None, 5])
+def test_is_the_network_by_hand(projection_units):
     """Kernels of its own for every modality, whatever the order of the dict."""
     given = nets()
     kernels = {"image": ("rbf", 2), "text": ["linear", "rbf"]}
     model = build_kernel_fusion(
-        given, kernels=kernels, landmarks=6, hidden_units=hidden_units, nystroem=True
+        given, kernels=kernels, landmarks=6, projection_units=projection_units, nystroem=True
     )
     randomize(model)
     adapt_kernels(model, data(model), seed=0)
     x = batch(model)
     h = features(given, x)
-    if hidden_units:
+    if projection_units:
         for i, modality in enumerate(given):
             kernel, bias = model.get_layer(f"{modality}_projection").get_weights()
             gamma, beta = model.get_layer(f"{modality}_norm").get_weights()
@@ -98,7 +98,9 @@ def test_landmarks_are_the_features_of_samples():
 
 def test_adapt_again_between_fits():
     """A compiled model takes the new landmarks; what it has learned stays."""
-    model = compiled(build_kernel_fusion(nets(), landmarks=6, hidden_units=4), run_eagerly=False)
+    model = compiled(
+        build_kernel_fusion(nets(), landmarks=6, projection_units=4), run_eagerly=False
+    )
     x, y = data(model), labels(20)
     model.fit(x, y, verbose=0)
     before, trained = model.predict(x, verbose=0), landmarks(model)
@@ -137,7 +139,11 @@ def test_frozen_backbones_and_landmarks(tmp_path):
 def test_three_modalities_fit_and_save(tmp_path):
     given = {**nets(), "sound": norm_net("net_text")}
     model = build_kernel_fusion(
-        given, kernels=["rbf", "polynomial"], landmarks=4, hidden_units=4, unimodal_loss_weights=0.5
+        given,
+        kernels=["rbf", "polynomial"],
+        landmarks=4,
+        projection_units=4,
+        unimodal_loss_weights=0.5,
     )
     assert sorted(model.output) == ["central", "image", "sound", "text"]
     randomize(model)
@@ -164,7 +170,7 @@ def test_learns_without_adapt():
     inputs = keras.Input((3,))
     plain = [keras.Model(inputs, layers.Identity()(inputs), name=name) for name in "ab"]
     keras.utils.set_random_seed(0)
-    model = build_kernel_fusion(plain, landmarks=16, hidden_units=8, num_classes=2)
+    model = build_kernel_fusion(plain, landmarks=16, projection_units=8, num_classes=2)
     x = {name: rng.normal(1, 2, size=(200, 3)).astype("float32") for name in "ab"}
     y = (np.abs(x["a"][:, 0] - 1) > 1.4).astype(int)
     model.compile(
@@ -178,7 +184,7 @@ def test_learns_without_adapt():
 def test_absent_modalities():
     """Columns in the order of the names, not the backbones; holes reach nothing."""
     given = {"b": vector_net("net_b"), "a": norm_net("net_a"), "c": vector_net("net_c")}
-    model = build_kernel_fusion(given, landmarks=4, hidden_units=3, missing_modalities=True)
+    model = build_kernel_fusion(given, landmarks=4, projection_units=3, missing_modalities=True)
     randomize(model)
     x = batch(model)
     whole = outputs(model, x)["central"]
@@ -228,7 +234,7 @@ def test_export(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"hidden_units": 1}, "hidden_units: expected an int >= 2. Received: 1"),
+        ({"projection_units": 1}, "projection_units: expected an int >= 2. Received: 1"),
         ({"kernels": {"a": "rbf"}}, "kernels: expected the modalities .*Received: .'a'."),
         ({"kernels": {"a": "rbf", "b": "rbb"}}, "kernels: expected one of .*Received: 'rbb'"),
         ({"kernels": [["rbf"]] * 3}, "kernels: expected 2 lists"),
@@ -243,6 +249,6 @@ def test_bad_arguments(arguments, message):
 
 
 def test_adapt_needs_kernels():
-    model = build_gmu([vector_net("a"), vector_net("b")], hidden_units=2, name="other")
+    model = build_gmu([vector_net("a"), vector_net("b")], fusion_units=2, name="other")
     with pytest.raises(ValueError, match='model: expected one of build_kernel_.*Received: "other"'):
         adapt_kernels(model, {})

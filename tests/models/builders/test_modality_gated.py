@@ -1,4 +1,4 @@
-"""build_modality_gated: the network by hand, the reference, heads, absent modalities."""
+"""build_modality_gated: the network by hand, the main, heads, absent modalities."""
 
 import keras
 import numpy as np
@@ -33,10 +33,10 @@ def hidden_of(nets, x):
     }
 
 
-@pytest.mark.parametrize(("reference", "other"), [("rgb", "depth"), ("depth", "rgb")])
-def test_is_the_network_by_hand(reference, other):
+@pytest.mark.parametrize(("main", "other"), [("rgb", "depth"), ("depth", "rgb")])
+def test_is_the_network_by_hand(main, other):
     nets = rgb_and_depth()
-    model = build_modality_gated(nets, reference=reference, hidden_units=(6, 5))
+    model = build_modality_gated(nets, main=main, head_units=(6, 5))
     randomize(model)
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
@@ -44,7 +44,7 @@ def test_is_the_network_by_hand(reference, other):
             layer.moving_variance.assign(np.linspace(0.5, 2.0, layer.moving_variance.shape[0]))
     x = batch(model)
     hidden = hidden_of(nets, x)
-    a, b = hidden[reference], hidden[other]
+    a, b = hidden[main], hidden[other]
     kernel, bias = model.get_layer("fusion_0").get_weights()
     gate = 1 / (1 + np.exp(-(b @ kernel + bias)))
     h = np.concatenate([a * (1 - gate)[:, : a.shape[1]], b * gate[:, : b.shape[1]]], axis=1)
@@ -58,22 +58,20 @@ def test_is_the_network_by_hand(reference, other):
     np.testing.assert_allclose(outputs(model, x)["central"], expected, rtol=1e-4, atol=1e-6)
     shares = model.fusion_weights(x, per_sample=True)["level_0"]
     np.testing.assert_allclose(shares[other], gate[:, :3].mean(-1), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(shares[reference], 1 - shares[other], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(shares[main], 1 - shares[other], rtol=1e-4, atol=1e-6)
 
 
 def test_first_backbone_is_the_reference():
-    model = build_modality_gated(rgb_and_depth(), hidden_units=())
+    model = build_modality_gated(rgb_and_depth(), head_units=())
     assert model.get_layer("fusion_0").widths == [3, 4]
     assert list(model.output) == ["central"]
     assert not any("central_dense" in layer.name for layer in model.layers)
 
 
-@pytest.mark.parametrize("reference", [None, "c"])
-def test_three_modalities_fit_and_save(reference, tmp_path):
+@pytest.mark.parametrize("main", [None, "c"])
+def test_three_modalities_fit_and_save(main, tmp_path):
     nets = {"b": vector_net("net_b"), "a": norm_net("net_a"), "c": vector_net("net_c")}
-    model = build_modality_gated(
-        nets, reference=reference, hidden_units=(4,), unimodal_loss_weights={"a": 0.0}
-    )
+    model = build_modality_gated(nets, main=main, head_units=(4,), unimodal_loss_weights={"a": 0.0})
     assert sorted(model.output) == ["a", "b", "c", "central"]
     model.compile("adam", loss="sparse_categorical_crossentropy")
     x = batch(model)
@@ -87,9 +85,9 @@ def test_three_modalities_fit_and_save(reference, tmp_path):
 
 
 def test_absent_modalities():
-    """Columns in the order of the sorted names, though the reference comes first."""
+    """Columns in the order of the sorted names, though the main comes first."""
     nets = {"a": norm_net("net_a"), "b": vector_net("net_b"), "c": vector_net("net_c")}
-    model = build_modality_gated(nets, reference="c", hidden_units=(4,), missing_modalities=True)
+    model = build_modality_gated(nets, main="c", head_units=(4,), missing_modalities=True)
     randomize(model)
     x = batch(model)
     whole = outputs(model, x)["central"]
@@ -111,9 +109,9 @@ def test_absent_modalities():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"reference": "x"}, ValueError, "reference: expected one of .'a', 'b'.. Received: 'x'"),
-        ({"hidden_units": 4}, TypeError, "hidden_units: expected a sequence of ints. Received: 4"),
-        ({"hidden_units": (4, 0)}, ValueError, "hidden_units.1.: expected an int >= 1"),
+        ({"main": "x"}, ValueError, "main: expected one of .'a', 'b'.. Received: 'x'"),
+        ({"head_units": 4}, TypeError, "head_units: expected a sequence of ints. Received: 4"),
+        ({"head_units": (4, 0)}, ValueError, "head_units.1.: expected an int >= 1"),
         ({"dropout": -0.1}, ValueError, "dropout: expected a float in .0, 1.. Received: -0.1"),
     ],
 )

@@ -47,10 +47,10 @@ def joint(model, h, hidden):
 
 
 @pytest.mark.parametrize("missing", [False, True])
-@pytest.mark.parametrize("hidden_units", [None, (), (6, 2)])
-def test_is_the_network_written_by_hand(hidden_units, missing):
+@pytest.mark.parametrize("head_units", [None, (), (6, 2)])
+def test_is_the_network_written_by_hand(head_units, missing):
     backbones = nets()
-    model = build_moddrop(backbones, hidden_units=hidden_units, missing_modalities=missing)
+    model = build_moddrop(backbones, head_units=head_units, missing_modalities=missing)
     randomize(model)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -62,7 +62,7 @@ def test_is_the_network_written_by_hand(hidden_units, missing):
         for k, name in enumerate(sorted(h)):
             h[name] = h[name] * PRESENT[:, k, None]
             x[name][PRESENT[:, k] == 0] = np.nan
-    hidden = 1 if hidden_units is None else len(hidden_units)
+    hidden = 1 if head_units is None else len(head_units)
     expected = joint(model, np.concatenate([h["text"], h["sound"]], -1), hidden)
     found = outputs(model, x)
     assert list(found) == ["central"] and model.fusion_weights() == {}
@@ -123,7 +123,7 @@ def test_one_generator():
 
 def test_every_weight_is_trained_and_saved(tmp_path):
     """Nothing above the features stays in a model without unimodal heads."""
-    model = build_moddrop(nets(), rate=0.3, seed=1, hidden_units=(8,))
+    model = build_moddrop(nets(), rate=0.3, seed=1, head_units=(8,))
     model.compile("sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     x, y = batch(model, 16), labels(16)
     before = values(model)
@@ -171,8 +171,8 @@ def test_taps():
         ({"rate": 1.5}, ValueError, r"rate: expected a float in \[0, 1\]"),
         ({"rate": [0.5, 0.5]}, TypeError, "rate: expected a float or a dict"),
         ({"rate": {"text": 0.5}}, ValueError, r"rate: expected the modalities \['sound', 'text'\]"),
-        ({"hidden_units": 8}, TypeError, "hidden_units: expected a sequence of ints"),
-        ({"hidden_units": (3, 0)}, ValueError, r"hidden_units\[1\]: expected an int >= 1"),
+        ({"head_units": 8}, TypeError, "head_units: expected a sequence of ints"),
+        ({"head_units": (3, 0)}, ValueError, r"head_units\[1\]: expected an int >= 1"),
         ({"dropout": 1.0}, ValueError, "dropout: expected a float"),
     ],
 )

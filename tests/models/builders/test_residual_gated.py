@@ -53,7 +53,7 @@ def test_three_modalities_fit_and_save(tmp_path):
     model = build_residual_gated(
         {**nets(), "sound": norm_net("net_sound")},
         main="image",
-        hidden_units=4,
+        fusion_units=4,
         kernel_size=1,
         dropout=0.2,
         unimodal_loss_weights=1.0,
@@ -99,7 +99,7 @@ def test_absent_modalities():
     [
         ({"main": "x"}, "main: expected one of .'a', 'b'.. Received: 'x'"),
         ({"dropout": 2}, "dropout: expected a float in .0, 1.. Received: 2"),
-        ({"hidden_units": 0}, "units: expected an int >= 1. Received: 0"),
+        ({"fusion_units": 0}, "units: expected an int >= 1. Received: 0"),
     ],
 )
 def test_bad_arguments(arguments, message):

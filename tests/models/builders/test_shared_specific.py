@@ -22,10 +22,10 @@ from helpers.tiny import (
 )
 from keras import ops
 
-from keras_fusion.export import export_saved_model
+from keras_fusion.exporting import export_saved_model
 from keras_fusion.models import build_shared_specific
 
-SMALL = {"transfer_units": 4, "hidden_units": (5,)}
+SMALL = {"fusion_units": 4, "head_units": (5,)}
 
 
 def nets():
@@ -39,12 +39,10 @@ def features(given, x):
     return [text, ops.mean(image, axis=(1, 2))]
 
 
-@pytest.mark.parametrize("hidden_units", [(), (6, 5)])
-def test_is_the_network_by_hand(hidden_units):
+@pytest.mark.parametrize("head_units", [(), (6, 5)])
+def test_is_the_network_by_hand(head_units):
     given = nets()
-    model = build_shared_specific(
-        given, **{**SMALL, "hidden_units": hidden_units, "temperature": 0.3}
-    )
+    model = build_shared_specific(given, **{**SMALL, "head_units": head_units, "temperature": 0.3})
     randomize(model)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -56,7 +54,7 @@ def test_is_the_network_by_hand(hidden_units):
     h = ops.convert_to_numpy(transfer(features(given, x)))
     added = sum(ops.convert_to_numpy(loss) for loss in transfer.losses)
     assert len(transfer.losses) == 2
-    for i in range(len(hidden_units)):
+    for i in range(len(head_units)):
         (kernel,) = model.get_layer(f"central_dense{i}").get_weights()
         gamma, beta, mean, variance = model.get_layer(f"central_dense{i}_bn").get_weights()
         h = np.maximum((h @ kernel - mean) / np.sqrt(variance + 1e-3) * gamma + beta, 0)
@@ -142,10 +140,10 @@ def test_export(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"transfer_units": 0}, ValueError, "transfer_units: expected an int >= 1. Received: 0"),
+        ({"fusion_units": 0}, ValueError, "fusion_units: expected an int >= 1. Received: 0"),
         ({"temperature": -1}, ValueError, "temperature: expected a float > 0. Received: -1"),
         ({"difference_weight": -1}, ValueError, "difference_weight: expected a float >= 0"),
-        ({"hidden_units": 4}, TypeError, "hidden_units: expected a sequence of ints. Received: 4"),
+        ({"head_units": 4}, TypeError, "head_units: expected a sequence of ints. Received: 4"),
         ({"dropout": 1}, ValueError, "dropout: expected a float in .0, 1.. Received: 1"),
     ],
 )

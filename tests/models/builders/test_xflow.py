@@ -90,7 +90,7 @@ def test_is_the_network_written_by_hand(cross, residual):
     nets = two()
     heads = cross and residual
     options = {"unimodal_loss_weights": 0.5} if heads else {}
-    model = build_xflow(nets, cross=cross, residual=residual, hidden_units=7, **options)
+    model = build_xflow(nets, cross=cross, residual=residual, head_units=(7,), **options)
     randomize(model)
     x = batch(model)
     expected = by_hand(model, nets, x, cross, residual, heads)
@@ -100,7 +100,7 @@ def test_is_the_network_written_by_hand(cross, residual):
 def test_builder_trains_and_reloads(tmp_path):
     nets = two()
     before = {name: values(net) for name, net in nets.items()}
-    model = build_xflow(nets, hidden_units=7, unimodal_loss_weights={"sound": 0.5})
+    model = build_xflow(nets, head_units=(7,), unimodal_loss_weights={"sound": 0.5})
     assert list(model.output) == ["central", "sound", "picture"]
     trains_and_reloads(model, tmp_path, **QUICK)
     for name, net in nets.items():
@@ -108,7 +108,7 @@ def test_builder_trains_and_reloads(tmp_path):
 
 
 def test_sizes_of_the_connections(no_values):
-    model = build_xflow(two(), cross_units=[3, 5], kernel_sizes=[3, 2], hidden_units=None)
+    model = build_xflow(two(), cross_units=[3, 5], kernel_sizes=[3, 2], head_units=())
     names = [layer.name for layer in model.layers]
     assert [model.get_layer(f"picture_to_sound_cross_{d}").units for d in (1, 2)] == [3, 5]
     assert [model.get_layer(f"sound_to_picture_cross_{d}").kernel_size for d in (1, 2)] == [3, 2]
@@ -243,7 +243,12 @@ def open_net():
         (lambda: {**two(), "c": map_net("c")}, {}, ValueError, "expected two, one.*'c': '8x8x1'"),
         (two, {"cross": None}, TypeError, "cross: expected True or False. Received: None"),
         (two, {"dropout": 1}, ValueError, "dropout: expected a float in .0, 1.. Received: 1"),
-        (two, {"hidden_units": 0}, ValueError, "hidden_units: expected an int >= 1. Received: 0"),
+        (
+            two,
+            {"head_units": (0,)},
+            ValueError,
+            r"head_units\[0\]: expected an int >= 1. Received: 0",
+        ),
         (two, {"cross_units": [3]}, ValueError, r"cross_units: expected an int or 2.*\[3\]"),
         (two, {"cross_units": 0}, ValueError, "units: expected an int >= 1. Received: 0"),
         (two, {"kernel_sizes": 3}, ValueError, "kernel_size: expected an int not above.*: 3"),

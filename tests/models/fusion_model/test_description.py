@@ -107,7 +107,7 @@ def test_moddrop_mixes_nothing():
 
 
 def test_printed(capsys, tmp_path):
-    model = kf.build_gmu({"image": map_net(), "sound": vector_net(units=(3,))}, hidden_units=4)
+    model = kf.build_gmu({"image": map_net(), "sound": vector_net(units=(3,))}, fusion_units=4)
     model.describe_fusion()
     expected = [
         "fusion_0 (GatedMultimodalUnit), 4",

@@ -26,7 +26,7 @@ CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 def original(tmp_path_factory):
     """A model and its file."""
     path = tmp_path_factory.mktemp("original") / "model.keras"
-    model = kf.build_gmu({"image": vector_net("one"), "sound": vector_net("two")}, hidden_units=4)
+    model = kf.build_gmu({"image": vector_net("one"), "sound": vector_net("two")}, fusion_units=4)
     model.save(path)
     return model, path
 

@@ -256,7 +256,7 @@ def test_modality_gate_arguments():
             num_classes=4,
             rgb_shape=(32, 32, 3),
             depth_shape=(16, 16, 2),
-            hidden_units=(5,),
+            head_units=(5,),
             dropout=0.25,
             trainable="block5_pool",
             missing_modalities=True,
