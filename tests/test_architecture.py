@@ -75,7 +75,7 @@ def test_users(folder):
             "from keras_fusion.models import x",
             "`models.fusion_model` must not know `models`",
         ),
-        ("plots/a/b.py", "from keras_fusion.export import x", "must not know `export`"),
+        ("plots/a/b.py", "from keras_fusion.exporting import x", "must not know `exporting`"),
         ("new_package/__init__.py", "", "`new_package` is not in the table"),
         ("models/helper.py", "", "`models.helper` is not in the table"),
         ("helpers.py", "import keras", "`helpers` is not in the table"),

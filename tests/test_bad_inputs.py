@@ -17,7 +17,7 @@ from helpers.bad_inputs import CASES, FIT, Shown
 import keras_fusion as kf
 
 ROOMS = ("layers", "losses", "metrics", "backbones", "models", "datasets", "training", "evaluation",
-         "plots", "tuning", "export")  # fmt: skip
+         "plots", "tuning", "exporting")  # fmt: skip
 ROOT = str(Path(kf.__file__).parent)
 BACKEND = keras.backend.backend()
 LIMIT = 1.0  # seconds
@@ -29,7 +29,7 @@ EXCEPTIONS = {
     "backbones.FusionPoint", "backbones.FusionPoints", "datasets.DatasetInfo",
     "datasets.av_mnist.Sound", "datasets.downloads.Source", "evaluation.ModalitySubsets",
     "evaluation.NoiseCurves",
-    "export.ExportReport", "models.Method", "models.Methods", "training.Replicas",
+    "exporting.ExportReport", "models.Method", "models.Methods", "training.Replicas",
 }  # fmt: skip
 
 

@@ -12,8 +12,8 @@ import tempfile
 import keras
 import numpy as np
 
-from keras_fusion.export import _check, _signatures
-from keras_fusion.export._compared import write
+from keras_fusion.exporting import _check, _signatures
+from keras_fusion.exporting._verification import write
 
 _LIMIT = 3600  # seconds; only to end a process that hangs
 

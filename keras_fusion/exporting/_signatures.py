@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_fusion.export.saved_model import heads, input_spec
+from keras_fusion.exporting.saved_model import heads, input_spec
 from keras_fusion.graph import ancestors
 from keras_fusion.models.fusion_model import called_on
 

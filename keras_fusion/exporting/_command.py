@@ -1,4 +1,4 @@
-"""Exports a .keras file: python -m keras_fusion.export model.keras out/ --format onnx"""
+"""Exports a .keras file: python -m keras_fusion.exporting model.keras out/ --format onnx"""
 
 import argparse
 import importlib
@@ -6,13 +6,13 @@ import sys
 
 import keras
 
-from keras_fusion.export.formats import FORMATS, QUANTIZE, export
+from keras_fusion.exporting.formats import FORMATS, QUANTIZE, export
 
 
 def main(arguments=None):
     """Runs the command; an error is a line on stderr and exit status 2."""
     parser = argparse.ArgumentParser(
-        prog="python -m keras_fusion.export",
+        prog="python -m keras_fusion.exporting",
         description="Writes a fusion model from a .keras file as a SavedModel, ONNX or LiteRT, "
         "after comparing what was written with Keras.",
     )

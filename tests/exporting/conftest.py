@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_fusion.export import _compared, formats
+from keras_fusion.exporting import _verification, formats
 
 
 @pytest.fixture
@@ -38,6 +38,6 @@ def quick(monkeypatch):
 
         return run
 
-    monkeypatch.setattr(_compared, "WRITERS", dict.fromkeys(formats.FORMATS, write))
-    monkeypatch.setattr(_compared, "RUNNERS", dict.fromkeys(formats.FORMATS, runner))
+    monkeypatch.setattr(_verification, "WRITERS", dict.fromkeys(formats.FORMATS, write))
+    monkeypatch.setattr(_verification, "RUNNERS", dict.fromkeys(formats.FORMATS, runner))
     return state

@@ -6,7 +6,7 @@ from helpers.exported import on_tensorflow, small
 from helpers.tiny import batch, vector_net
 
 import keras_fusion as kf
-from keras_fusion.export import formats
+from keras_fusion.exporting import formats
 
 TARGETS = {"saved_model": "m", "onnx": "m/a.onnx", "litert": "m/a.tflite"}
 
@@ -151,7 +151,7 @@ def test_missing_packages_are_named(format, hidden, match, tmp_path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
-def test_the_room_is_the_function():
+def test_export_is_a_plain_function():
     assert kf.export.export_saved_model is kf.export_saved_model and kf.export.__doc__
     with pytest.raises(TypeError, match="expected a FusionModel. Received: NoneType"):
         kf.export(None, "nowhere", format="onnx")

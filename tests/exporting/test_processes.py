@@ -24,8 +24,8 @@ from helpers.tiny import batch, outputs, vector_net
 from keras import layers
 
 import keras_fusion as kf
-from keras_fusion.export import __main__ as command
-from keras_fusion.export import _elsewhere, formats
+from keras_fusion.exporting import _command as command
+from keras_fusion.exporting import _subprocess, formats
 
 
 def export_by_process(model, path, format, tolerance=None):
@@ -37,7 +37,7 @@ def export_by_process(model, path, format, tolerance=None):
     options = {"raw": None, "quantize": None, "tolerance": tolerance}
     path = formats.target(path, format)
     return formats.ExportReport(
-        **_elsewhere.export_on_tensorflow(model, path, format, samples, expected, **options)
+        **_subprocess.export_on_tensorflow(model, path, format, samples, expected, **options)
     )
 
 
@@ -60,7 +60,7 @@ def test_errors_come_back_from_the_process(monkeypatch):
 
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(ValueError, match="raw: expected this. Received: that"):
-        _elsewhere.export_on_tensorflow(small(), "x", "onnx", {}, {})
+        _subprocess.export_on_tensorflow(small(), "x", "onnx", {}, {})
 
 
 class Mine(layers.Layer):
@@ -75,10 +75,10 @@ def test_modules_of_the_layers_are_named_for_the_other_process(monkeypatch):
     x = Mine()(layers.Dense(4, activation="tanh")(inputs))
     net = keras.Model(inputs, layers.Dense(3, activation="softmax")(x))
     model = kf.build_late_fusion({"a": net, "b": vector_net()})
-    assert _elsewhere._modules(model) == [Mine.__module__]
+    assert _subprocess._modules(model) == [Mine.__module__]
     monkeypatch.setattr(Mine, "__module__", "__main__")
     with pytest.raises(ValueError, match="model: expected layers whose classes .* Received: Mine"):
-        _elsewhere._modules(model)
+        _subprocess._modules(model)
 
 
 def test_job_is_plain_json(tmp_path, monkeypatch):
@@ -94,7 +94,7 @@ def test_job_is_plain_json(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "run", run)
     options = {"raw": {"a": ("wav", 0.5)}, "quantize": None, "tolerance": 0.1}
     with pytest.raises(RuntimeError, match="expected a report .*Received: exit status 1, died"):
-        _elsewhere.export_on_tensorflow(small(), "x", "onnx", {}, {}, **options)
+        _subprocess.export_on_tensorflow(small(), "x", "onnx", {}, {}, **options)
     assert said["path"] == "x" and said["raw"] == {"a": ["wav", 0.5]} and said["tolerance"] == 0.1
     assert said["files"] == ["expected.npz", "job.json", "model.keras", "samples.npz"]
 
@@ -135,7 +135,7 @@ def test_command_in_a_process(tmp_path):
     needs("onnx")
     model = small()
     model.save(tmp_path / "model.keras")
-    arguments = ["-m", "keras_fusion.export", "model.keras", "out/", "--format", "onnx"]
+    arguments = ["-m", "keras_fusion.exporting", "model.keras", "out/", "--format", "onnx"]
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=tmp_path,

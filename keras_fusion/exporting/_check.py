@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_fusion.export._signatures import flat_inputs
+from keras_fusion.exporting._signatures import flat_inputs
 from keras_fusion.models.fusion_model import check_inputs
 
 _BATCHES = (3, 1)

@@ -11,7 +11,7 @@ from helpers.tiny import map_net, outputs, vector_net
 from keras import layers
 
 import keras_fusion as kf
-from keras_fusion.export import _check, _signatures
+from keras_fusion.exporting import _check, _signatures
 
 pytestmark = [
     pytest.mark.slow,
@@ -74,7 +74,7 @@ def test_preset(name, tmp_path):
 def test_saved_model_of_mixed_precision(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = kf.build_gmu({"a": vector_net("one"), "b": vector_net("two")}, hidden_units=3)
+        model = kf.build_gmu({"a": vector_net("one"), "b": vector_net("two")}, fusion_units=3)
     finally:
         keras.config.set_dtype_policy("float32")
     assert any(isinstance(x, layers.Dense) and x.compute_dtype == "bfloat16" for x in model.layers)

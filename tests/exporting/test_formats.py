@@ -12,7 +12,7 @@ from helpers.tiny import batch, outputs, vector_net
 from keras import layers
 
 import keras_fusion as kf
-from keras_fusion.export import formats
+from keras_fusion.exporting import formats
 
 
 @pytest.fixture(scope="module")

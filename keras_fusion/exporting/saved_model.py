@@ -5,7 +5,7 @@ import importlib.util
 import keras
 from keras import ops
 
-from keras_fusion.export._files import appears, new_folder
+from keras_fusion.exporting._files import appears, new_folder
 
 
 def export_saved_model(model, path):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_fusion._checks import check_choice, is_number
-from keras_fusion.export._signatures import Endpoint, everything, predictions
+from keras_fusion.exporting._signatures import Endpoint, everything, predictions
 
 KINDS = ("jpeg", "png", "wav")
 _RATE = 16000  # of the sounds that the check makes; nothing depends on it

@@ -1,7 +1,7 @@
 """One function for every format: write it, run it, compare it with Keras, only then let it appear.
 
 All formats are written by TensorFlow. A model on JAX or PyTorch is handed to a process on
-TensorFlow, see `_elsewhere`.
+TensorFlow, see `_subprocess`.
 """
 
 import importlib.util
@@ -9,9 +9,9 @@ import importlib.util
 import keras
 
 from keras_fusion._checks import check_bool, check_choice, is_number
-from keras_fusion.export import _check, _elsewhere, _files, _raw, _signatures
-from keras_fusion.export._compared import ExportReport, write
-from keras_fusion.export.saved_model import check_model
+from keras_fusion.exporting import _check, _files, _raw, _signatures, _subprocess
+from keras_fusion.exporting._verification import ExportReport, write
+from keras_fusion.exporting.saved_model import check_model
 
 FORMATS = ("saved_model", "onnx", "litert")
 QUANTIZE = (None, "dynamic", "float16")
@@ -109,7 +109,7 @@ def export(
         report = write(model, path, format, samples, **options)
     else:
         expected = _signatures.everything(model).expected(samples)
-        report = _elsewhere.export_on_tensorflow(model, path, format, samples, expected, **options)
+        report = _subprocess.export_on_tensorflow(model, path, format, samples, expected, **options)
         report = ExportReport(**{**report, "signatures": tuple(report["signatures"])})
     if verbose:
         print(report)

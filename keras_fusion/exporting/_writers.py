@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_fusion.export._signatures import flat_inputs
-from keras_fusion.export.saved_model import write_saved_model
+from keras_fusion.exporting._signatures import flat_inputs
+from keras_fusion.exporting.saved_model import write_saved_model
 
 
 def _saved_model(model, endpoints, path, quantize):

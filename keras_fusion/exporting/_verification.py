@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from keras_fusion.export import _check, _files, _raw, _signatures
-from keras_fusion.export._runners import RUNNERS
-from keras_fusion.export._writers import WRITERS
+from keras_fusion.exporting import _check, _files, _raw, _signatures
+from keras_fusion.exporting._runners import RUNNERS
+from keras_fusion.exporting._writers import WRITERS
 
 # The largest difference that passes as rounding: of float32, of 16 bits, of 8 bits.
 _TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "mixed": 2e-2, "dynamic": 5e-2}
@@ -25,7 +25,7 @@ class ExportReport:
 
     Example:
 
-    >>> from keras_fusion.export import ExportReport
+    >>> from keras_fusion.exporting import ExportReport
     >>> print(ExportReport("m.onnx", "onnx", ("serving_default",), 6e-8, 1e-4, 20480))
     onnx: m.onnx, 20 kB, differs from Keras by at most 6.0e-08 (allowed: 1e-04)
     """
