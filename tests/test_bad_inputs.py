@@ -16,8 +16,8 @@ from helpers.bad_inputs import CASES, FIT, Shown
 
 import keras_fusion as kf
 
-ROOMS = ("layers", "losses", "metrics", "backbones", "models", "datasets", "training", "evaluation",
-         "plots", "tuning", "exporting")  # fmt: skip
+PACKAGES = ("graph", "layers", "losses", "metrics", "backbones", "models", "presets", "datasets",
+            "training", "evaluation", "plots", "tuning", "exporting")  # fmt: skip
 ROOT = str(Path(kf.__file__).parent)
 BACKEND = keras.backend.backend()
 LIMIT = 1.0  # seconds
@@ -26,7 +26,7 @@ ERRORS = (ValueError, TypeError, OSError)
 EXCEPTIONS = {
     "methods", "evaluation.environment", "tuning.count_gpus",
     # Results: what other functions return.
-    "backbones.FusionPoint", "backbones.FusionPoints", "datasets.DatasetInfo",
+    "graph.FusionPoint", "graph.FusionPoints", "datasets.DatasetInfo",
     "datasets.av_mnist.Sound", "datasets.downloads.Source", "evaluation.ModalitySubsets",
     "evaluation.NoiseCurves",
     "exporting.ExportReport", "models.Method", "models.Methods", "training.Replicas",
@@ -46,16 +46,16 @@ def folder(tmp_path, monkeypatch):
 
 
 def public_names():
-    """What every room names in `__all__`; of the data sets the functions inside them too."""
+    """What every package names in `__all__`; of the data sets the functions inside them too."""
     found, seen = [], set()
-    rooms = [kf, *(getattr(kf, name) for name in ROOMS)]
-    rooms += [module for module in vars(kf.datasets).values() if is_public_module(module)]
-    for room in rooms:
-        prefix = room.__name__.removeprefix("keras_fusion").lstrip(".")
-        names = getattr(room, "__all__", None) or [n for n in vars(room) if n[0] != "_"]
+    packages = [kf, *(getattr(kf, name) for name in PACKAGES)]
+    packages += [module for module in vars(kf.datasets).values() if is_public_module(module)]
+    for package in packages:
+        prefix = package.__name__.removeprefix("keras_fusion").lstrip(".")
+        names = getattr(package, "__all__", None) or [n for n in vars(package) if n[0] != "_"]
         for name in names:
-            value = getattr(room, name)
-            own = getattr(value, "__module__", room.__name__).startswith("keras_fusion")
+            value = getattr(package, name)
+            own = getattr(value, "__module__", package.__name__).startswith("keras_fusion")
             if not callable(value) or inspect.ismodule(value) or not own or id(value) in seen:
                 continue
             seen.add(id(value))

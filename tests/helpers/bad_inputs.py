@@ -4,6 +4,7 @@ The public name, all arguments but one as they should be, and the wrong one.
 """
 
 import functools
+import inspect
 from typing import NamedTuple
 
 import keras
@@ -129,27 +130,39 @@ def zeros(shape):
 
 
 PAIR = lambda: {"backbones": nets()}  # noqa: E731
+OF_A_LAYER = lambda: {**PAIR(), "layer": keras.layers.Concatenate()}  # noqa: E731
+
+# A word is no width, rate, choice, switch, list of layers or dict of modalities: of every argument
+# of every builder.
+WORDS = [
+    case
+    for name in kf.__all__
+    if name.startswith("build_")
+    for argument in list(inspect.signature(getattr(kf, name)).parameters)[1:]
+    if argument != "name" and (name, argument) != ("build_ensemble", "inputs")
+    for case in wrong(
+        name, OF_A_LAYER if name == "build_fusion" else PAIR, **{argument: "wrong word"}
+    )
+]
 
 BUILDERS = [
-    *wrong("build", lambda: {"backbones": nets()}, method=["gmuu", "", 3, ("gmu",)]),
+    *WORDS,
+    *wrong("build", PAIR, method=["gmuu", "", 3, ("gmu",)]),
     *wrong("build", lambda: {"backbones": nets(), "method": "gmu"},
-           hiden_units=Shown(3, "['hiden_units']"), rule=Shown("max", "['rule']")),
+           fusion_unit=Shown(3, "['fusion_unit']"), rule=Shown("max", "['rule']")),
+    *wrong("fusion_method", {"line": "a line"}, name=["", 3]),
+    *wrong("fusion_method", {"name": "mine"}, line=["", 3]),
+    *wrong("fusion_method", {"name": "mine", "line": "a line"}, source=3),
     *wrong(
         "build_centralnet",
         PAIR,
-        num_classes=["3", 0, -1, 2.5],
+        num_classes=[0, -1, 2.5],
         units=0,
-        head="softmaxx",
-        taps=["first", Shown({"image": ["pool1"]}, "['image']")],
-        align="crop",
-        central="mlp",
-        kernel_size="3",
+        taps=Shown({"image": ["pool1"]}, "['image']"),
         max_width=0,
-        dropout=[-0.5, 1.0, "0.5", float("nan")],
-        modality_scale="yes",
-        fuse="logit",
-        unimodal_loss_weights=[-1.0, "1", Shown({"imag": 1.0}, "['imag']")],
-        missing_modalities=["maen", 3, Shown({"imag": "zero"}, "imag")],
+        dropout=[-0.5, 1.0, float("nan")],
+        unimodal_loss_weights=[-1.0, Shown({"imag": 1.0}, "['imag']")],
+        missing_modalities=[3, Shown({"imag": "zero"}, "imag")],
         name=[3, "a/b"],
     ),
     *wrong(
@@ -164,52 +177,48 @@ BUILDERS = [
             Shown(lambda: [nets()["image"]], "1"),
         ],
     ),
-    *wrong("build_cross_attention", PAIR, fusion_units=0, num_heads="4", attention_dropout=1.5,
-           max_tokens=0, residual="no"),
-    *wrong("build_dtn", PAIR, stream_units=512, shared_units=["256"], activation="reluu",
-           sharing_weight=-1, pair_weight="small"),
+    *wrong("build_cross_attention", PAIR, fusion_units=0, attention_dropout=1.5, max_tokens=0),
+    *wrong("build_dtn", PAIR, stream_units=512, shared_units=["256"], sharing_weight=-1),
     *wrong("build_early_fusion", PAIR, dropout=-0.1, operation=Shown("sum", "operation")),
-    *wrong("build_ensemble", PAIR, inputs=Shown("image", "(5,)"), num_classes="3"),
-    *wrong("build_fusion_ensemble", PAIR, operation="mean", level=9),
-    *wrong("build_gmu", PAIR, fusion_units=[0, "512"], gate_on="features", use_bias=1,
-           classifier="mlp", normalize="yes", dropout=2),
-    *wrong("build_hybrid_fusion", PAIR, rule="meen", operation="max", level="top",
-           priors=([0.5],)),
-    *wrong("build_interactive_memory", PAIR, query="video", hops=0, max_tokens=-1),
-    *wrong("build_intermediate_fusion", PAIR, operation="add", level=[9, 1.5], dropout="0.5"),
-    *wrong("build_kernel_fusion", PAIR, kernels="rbff", landmarks=0, train_landmarks="no",
-           adapt_on=3, seed="1"),
-    *wrong("build_late_fusion", PAIR, rule=["meen", ("mean",)], priors=([0.5, 0.2, 0.1],),
-           fuse="probs", head="relu"),
-    *wrong("build_modality_gated", PAIR, main="video", head_units=0, dropout=-1),
-    *wrong("build_moddrop", PAIR, rate=[1.5, "0.5", Shown({"video": 0.5}, "video")], fuse="sum",
-           allow_none="no", seed=1.5),
-    *wrong("build_residual_gated", PAIR, main="video", fusion_units=0, kernel_size=0),
+    *wrong("build_ensemble", PAIR, inputs=Shown("image", "(5,)")),
+    *wrong("build_fusion", OF_A_LAYER, on=["scores", 3], head_units=Shown((0,), "0"), dropout=1.0),
+    *wrong("build_fusion_ensemble", PAIR, level=9),
+    *wrong("build_gmu", PAIR, fusion_units=0, use_bias=1, dropout=2),
+    *wrong("build_hybrid_fusion", PAIR, priors=([0.5],)),
+    *wrong("build_interactive_memory", PAIR, hops=0, max_tokens=-1),
+    *wrong("build_intermediate_fusion", PAIR, level=[9, 1.5]),
+    *wrong("build_kernel_fusion", PAIR, landmarks=0, adapt_on=3),
+    *wrong("build_late_fusion", PAIR, rule=("mean",), priors=([0.5, 0.2, 0.1],)),
+    *wrong("build_late_fusion", lambda: {**PAIR(), "rule": "product"}, priors="wrong word"),
+    *wrong("build_modality_gated", PAIR, head_units=0, dropout=-1),
+    *wrong("build_moddrop", PAIR, rate=[1.5, Shown({"video": 0.5}, "video")], seed=1.5),
+    *wrong("build_residual_gated", PAIR, fusion_units=0, kernel_size=0),
     *wrong("build_shared_specific", PAIR, fusion_units=0, temperature=0,
-           similarity_weight=-1, difference_weight="0.1", head_units=Shown(("128",), "'128'")),
-    *wrong("build_xflow", PAIR, cross="yes", cross_units=0, kernel_sizes=0, head_units="512"),
+           similarity_weight=-1, head_units=Shown(("128",), "'128'")),
+    *wrong("build_xflow", PAIR, cross_units=0, kernel_sizes=0),
     *wrong(
         "build_xflow",
         backbones=Shown(lambda: {"a": map_net("one"), "b": map_net("two")}, "b"),
     ),
+    *wrong("models.FusionBuilder", PAIR, main="video", name=3, taps="first"),
 ]  # fmt: skip
 
 PRESETS = [
-    *wrong("centralnet_afew", dropout=1.5),
-    *wrong("centralnet_audioset", weights="imagenett"),
-    *wrong("centralnet_av_mnist", dropout="0.5"),
-    *wrong("centralnet_mm_imdb", dropout=-1),
-    *wrong("centralnet_mm_mnist", dropout=1),
-    *wrong("centralnet_montalbano", padded="yes", dropout=2.0),
-    *wrong("modality_gate_rgbd", {"rgb_shape": (32, 32, 3), "depth_shape": (16, 16, 1)},
+    *wrong("presets.centralnet_afew", dropout=1.5),
+    *wrong("presets.centralnet_audioset", weights="imagenett"),
+    *wrong("presets.centralnet_av_mnist", dropout="0.5"),
+    *wrong("presets.centralnet_mm_imdb", dropout=-1),
+    *wrong("presets.centralnet_mm_mnist", dropout=1),
+    *wrong("presets.centralnet_montalbano", padded="yes", dropout=2.0),
+    *wrong("presets.modality_gate_rgbd", {"rgb_shape": (32, 32, 3), "depth_shape": (16, 16, 1)},
            rgb="vgg", num_classes=0, trainable="conv"),
-    *wrong("xflow_cnn_mlp", dataset=["mnist", 3]),
-    *wrong("xflow_cnn_mlp", {"dataset": "cuave"}, image_shape=(90, 120), cross="yes",
+    *wrong("presets.xflow_cnn_mlp", dataset=["mnist", 3]),
+    *wrong("presets.xflow_cnn_mlp", {"dataset": "cuave"}, image_shape=(90, 120), cross="yes",
            num_classes=0, kernel_sizes=(3,)),
-    *wrong("xflow_cnn_mlp_lstm", dataset="AVletters"),
-    *wrong("xflow_cnn_mlp_lstm", {"dataset": "cuave"}, audio_shape=26, residual=1),
-    *wrong("xflow_dtn", dataset="digit"),
-    *wrong("xflow_dtn", {"dataset": "digits"}, image_features="100", num_classes=-3),
+    *wrong("presets.xflow_cnn_mlp_lstm", dataset="AVletters"),
+    *wrong("presets.xflow_cnn_mlp_lstm", {"dataset": "cuave"}, audio_shape=26, residual=1),
+    *wrong("presets.xflow_dtn", dataset="digit"),
+    *wrong("presets.xflow_dtn", {"dataset": "digits"}, image_features="100", num_classes=-3),
 ]  # fmt: skip
 
 SAMPLES = [
@@ -286,7 +295,7 @@ FIT = [
 ]  # fmt: skip
 
 LAYERS = [
-    *wrong("CentralFusion", modality_scale=1),
+    *wrong("layers.CentralFusion", modality_scale=1),
     *wrong("layers.AverageAxes", axes=[0, "time", Shown((1, 1), "[1, 1]")]),
     *wrong("layers.CooccurrenceRegularization", pair_weight=[-1, "1"]),
     *wrong("layers.CrossConnection1D2D", target_shape=[(8, 8), 8]),
@@ -571,7 +580,7 @@ TRAINING = [
            y=Shown(np.array([0]), "1"),
            epochs=0, batch_size="32", learning_rate="fast", early_stopping="val_loss",
            convolutions="all", validation_data=Shown(3, "int"), backup_dir="a_file/x"),
-    *wrong("FusionWeightsHistory", plot=[True, Shown(lambda: print, "log_dir=None", "log_dir")],
+    *wrong("training.FusionWeightsHistory", plot=[True, Shown(lambda: print, "log_dir=None", "log_dir")],
            log_dir="gs://bucket", path=3),
     *wrong("training.BackupAndRestore", backup_dir=3),
     *wrong("training.BackupAndRestore", {"backup_dir": "new"}, delete_checkpoint="no", callbacks=3),
@@ -588,10 +597,10 @@ PLOTS = [
                                                     Shown({"level_0": {"a": 0.7, "b": 0.7}}, "1.4",
                                                           "level_0")]),
     *wrong("plot_fusion_weights", {"model_or_weights": WEIGHTS}, path=["absent/a.png", "a.docx"]),
-    *wrong("plot_fusion_history", history=["absent.csv", 3,
+    *wrong("plots.plot_fusion_history", history=["absent.csv", 3,
                                            Shown("broken.csv", "broken.csv", "epoch")]),
-    *wrong("plot_fusion_graph", model=[Shown(vector_net, "Functional"), Shown("gmu", "str")]),
-    *wrong("plot_fusion_graph", lambda: {"model": model()}, path="absent/graph.png"),
+    *wrong("plots.plot_fusion_graph", model=[Shown(vector_net, "Functional"), Shown("gmu", "str")]),
+    *wrong("plots.plot_fusion_graph", lambda: {"model": model()}, path="absent/graph.png"),
     *wrong("plots.plot_comparison", comparison=3),
     *wrong("plots.plot_comparison", lambda: {"comparison": kf.evaluation.Comparison(SCORED)},
            path="a.docx"),

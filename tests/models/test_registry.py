@@ -97,17 +97,6 @@ def test_all_builders_share_their_arguments():
         assert names[0] == "backbones" and names[-len(expected) :] == expected, builder.__name__
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_argument_refuses_what_it_cannot_be(name):
-    """A word is no width, rate, choice, switch, list of layers or dict of modalities."""
-    backbones = nets()
-    for argument in (m := next(m for m in kf.methods() if m.name == name)).arguments:
-        if argument == "name" or (m.name, argument) == ("ensemble", "inputs"):
-            continue  # words
-        with pytest.raises((TypeError, ValueError), match=r"[Ee]xpected.*Received.*wrong word"):
-            kf.build(name, backbones, **{argument: "wrong word"})
-
-
 def test_what_makes_a_method_cannot_be_given():
     with pytest.raises(TypeError, match=r"arguments of late_max: .*Received: \['rule'\]"):
         kf.build("late_max", nets(), rule="mean")
