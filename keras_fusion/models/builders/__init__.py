@@ -1,4 +1,4 @@
-"""One builder per fusion method."""
+"""One builder per fusion method; the file registers the method."""
 
 from keras_fusion.models.builders._xflow_connections import concatenated, connect
 from keras_fusion.models.builders.centralnet import build_centralnet
@@ -20,8 +20,8 @@ from keras_fusion.models.builders.residual_gated import build_residual_gated
 from keras_fusion.models.builders.shared_specific import build_shared_specific
 from keras_fusion.models.builders.xflow import build_xflow
 
+# The other names are for the rest of this package.
 __all__ = [
-    "adapt_kernels",
     "build_centralnet",
     "build_cross_attention",
     "build_dtn",
@@ -40,5 +40,4 @@ __all__ = [
     "build_residual_gated",
     "build_shared_specific",
     "build_xflow",
-    "pretrain_dtn",
 ]
