@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from keras_fusion._checks import check_activation, check_int, check_rate
+from keras_fusion._keras import flat_layers
 from keras_fusion.backbones._blocks import dropped
 from keras_fusion.graph import fusion_points, steps
 from keras_fusion.layers import PreprocessImages
@@ -108,7 +109,7 @@ def pretrained(
     )
     if weights not in (None, "imagenet"):
         load_network_weights(keras.Model(x, whole.output), weights, network)
-    for layer in whole._flatten_layers():
+    for layer in flat_layers(whole):
         if momentum is not None and isinstance(layer, layers.BatchNormalization):
             layer.momentum = momentum
     _freeze(whole, trainable)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_fusion._keras import flat_layers
 from keras_fusion.exporting._signatures import flat_inputs
 from keras_fusion.models.fusion_model import check_inputs
 
@@ -72,7 +73,7 @@ def _random(model, rng, tensor, count):
 
 def _number_of_ids(model):
     """Ids below this are known to every embedding of the model."""
-    known = [x.input_dim for x in model._flatten_layers() if isinstance(x, layers.Embedding)]
+    known = [x.input_dim for x in flat_layers(model) if isinstance(x, layers.Embedding)]
     return min([max(size, 2) for size in known], default=2)
 
 

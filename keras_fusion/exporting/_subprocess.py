@@ -12,6 +12,7 @@ import tempfile
 import keras
 import numpy as np
 
+from keras_fusion._keras import flat_layers
 from keras_fusion.exporting import _check, _signatures
 from keras_fusion.exporting._verification import write
 
@@ -60,7 +61,7 @@ def export_on_tensorflow(model, path, format, samples, expected, **options):
 
 def _modules(model):
     """The modules that the classes of the model's layers, other people's too, come from."""
-    layers = [model, *model._flatten_layers()]
+    layers = [model, *flat_layers(model)]
     modules = {type(layer).__module__ for layer in layers}
     modules = {m for m in modules if m.partition(".")[0] not in ("keras", "keras_fusion")}
     if "__main__" in modules:

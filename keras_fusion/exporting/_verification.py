@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from keras_fusion._keras import flat_layers
 from keras_fusion.exporting import _check, _files, _raw, _signatures
 from keras_fusion.exporting._runners import RUNNERS
 from keras_fusion.exporting._writers import WRITERS
@@ -72,7 +73,7 @@ def write(model, path, format, samples, raw, quantize, tolerance, between=0.0):
 def _tolerance(model, quantize):
     if quantize is not None:
         return _TOLERANCES[quantize]
-    mixed = any(layer.compute_dtype in ("float16", "bfloat16") for layer in model._flatten_layers())
+    mixed = any(layer.compute_dtype in ("float16", "bfloat16") for layer in flat_layers(model))
     return _TOLERANCES["mixed" if mixed else "float32"]
 
 

@@ -5,6 +5,8 @@ from collections import namedtuple
 
 import keras
 
+from keras_fusion._keras import inputs_struct, made_of, nodes_by_depth
+
 Step = namedtuple("Step", "path operation node tensors inputs")
 """One call in a model's graph: `path` ("vgg16/block1_pool"), what was called, its `node`, the
 tensors that came out, and the tensors that went in."""
@@ -19,12 +21,11 @@ def steps(model):
 
     A layer that is called several times has several steps of one path.
     """
-    graph = as_functional(model)
-    ordered = sorted(graph._nodes_by_depth, reverse=True)
+    nodes = nodes_by_depth(as_functional(model))
     return [
         Step(node.operation.name, node.operation, node, node.output_tensors, node.input_tensors)
-        for depth in ordered
-        for node in graph._nodes_by_depth[depth]
+        for depth in sorted(nodes, reverse=True)
+        for node in nodes[depth]
     ]
 
 
@@ -47,7 +48,7 @@ def as_functional(model, label="model"):
         )
     if len(outputs) > 1:
         outputs = _end(outputs)
-    structure = getattr(model, "_inputs_struct", None)
+    structure = inputs_struct(model)
     # A dict of inputs stays one, so that the view is called as the model is.
     view = keras.Model(structure if isinstance(structure, dict) else inputs, outputs)
     if structure is not None:  # not of a Sequential, which may grow
@@ -59,21 +60,20 @@ def _end(outputs):
     """The output that was made of all the others, if there is one, as in a text encoder that
     gives its sequence and what it pools that to."""
     for output in outputs:
-        below = ancestors(output)
-        if all(id(other) in below for other in outputs):
+        made_of = ancestors(output)
+        if all(id(other) in made_of for other in outputs):
             return [output]
     return outputs
 
 
 def ancestors(tensor):
-    """The ids of a tensor and of all tensors that it was made of."""
+    """The ids of a tensor and of all tensors that it is computed from."""
     found, waiting = set(), [tensor]
     while waiting:
         tensor = waiting.pop()
         if id(tensor) not in found:
             found.add(id(tensor))
-            operation, node, _ = tensor._keras_history
-            waiting += operation._inbound_nodes[node].input_tensors
+            waiting += made_of(tensor)
     return found
 
 
@@ -104,7 +104,7 @@ def open_at(model, paths, name=None):
     tensors = {step.path: step.tensors[0] for step in steps(model)}
     if any(path not in tensors for path in paths):
         tensors = _replay(model, paths)
-    return keras.Model(graph._inputs_struct, [tensors[path] for path in paths], name=name)
+    return keras.Model(inputs_struct(graph), [tensors[path] for path in paths], name=name)
 
 
 def _replay(model, paths):
@@ -149,7 +149,7 @@ def inputs_like(model, name):
         `keras.Input`, or a dict `{name of the input: keras.Input}` if there are several.
     """
     graph = as_functional(model)
-    structure = graph._inputs_struct
+    structure = inputs_struct(graph)
     if len(graph.inputs) == 1:
         return _input_like(graph.inputs[0], name)
     if not isinstance(structure, dict):
@@ -163,8 +163,9 @@ def _input_like(tensor, name):
 
 def call_on(model, inputs):
     """Calls a network on a tensor, or on a dict of several as `inputs_like` makes it."""
-    if isinstance(inputs, dict) and not isinstance(model._inputs_struct, dict):
+    structure = inputs_struct(model)
+    if isinstance(inputs, dict) and not isinstance(structure, dict):
         inputs = list(inputs.values())
-    elif not isinstance(inputs, dict) and isinstance(model._inputs_struct, dict):
-        inputs = dict.fromkeys(model._inputs_struct, inputs)  # a dict of one
+    elif not isinstance(inputs, dict) and isinstance(structure, dict):
+        inputs = dict.fromkeys(structure, inputs)  # a dict of one
     return model(inputs)

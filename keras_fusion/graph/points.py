@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from keras import layers
 
+from keras_fusion._keras import flat_layers
 from keras_fusion.graph._chain import all_tensors, chain_of
 from keras_fusion.graph._reading import as_functional
 
@@ -36,12 +37,12 @@ class FusionPoint:
     """One tensor of a backbone at which fusion can happen.
 
     Attributes:
-        path: Name of the layer that makes it; "vgg16/block3_pool" inside a nested model.
-        shape: Its shape without the batch axis, None where it is not fixed.
-        stage: Int, 0 for the input, then counted from 1 towards the output.
-        role: "input"; "stage"; "prediction"; "features", the output of a network that ends in a
-            stage; or "output", an output that is pooled or flattened only and so no level.
-        is_cut: Whether every path from the input to the output runs through it, so that a
+        path: String, name of the layer that makes it; "vgg16/block3_pool" inside a nested model.
+        shape: Tuple, its shape without the batch axis, `None` where it is not fixed.
+        stage: Integer, 0 for the input, then counted from 1 towards the output.
+        role: String: "input"; "stage"; "prediction"; "features", the output of a network that ends
+            in a stage; or "output", an output that is pooled or flattened only and so no level.
+        is_cut: Boolean, whether every path from the input to the output runs through it, so that a
             network can be cut in two here. Fusion by reading does not need it.
 
     Example:
@@ -133,8 +134,8 @@ def fusion_points(model):
     head = _head(chain)
     last = chain[-1]
     role = "prediction" if head in ("softmax", "sigmoid") else "output"
-    below = _without_logits(chain) if role == "prediction" else chain[1:]
-    ends = [stage[-1] for stage in _stages(below)]
+    links = _without_logits(chain) if role == "prediction" else chain[1:]
+    ends = [stage[-1] for stage in _stages(links)]
     if ends and ends[-1] is last:
         role = "features" if role == "output" else role
         ends.pop()
@@ -163,7 +164,7 @@ def point_at(model, path):
 
 
 def shape_name(shape):
-    """How a shape is written in tables and figures: 14x14x32."""
+    """A shape as tables and figures write it: 14x14x32."""
     return "x".join("?" if size is None else str(size) for size in shape)
 
 
@@ -213,7 +214,7 @@ def _is_hidden(operation):
         return True
     if not isinstance(operation, layers.Layer) or isinstance(operation, _ATTENTION):
         return False
-    return any(isinstance(layer, _HIDDEN) for layer in operation._flatten_layers())
+    return any(isinstance(layer, _HIDDEN) for layer in flat_layers(operation))
 
 
 def _makes_weights(operations):

@@ -6,6 +6,7 @@ import os
 import keras
 
 from keras_fusion._checks import check_bool
+from keras_fusion._keras import set_initial_epoch
 from keras_fusion.training._state import (
     GROUPS,
     groups,
@@ -18,7 +19,7 @@ from keras_fusion.training.fusion_weights_history import FusionWeightsHistory
 from keras_fusion.training.modality_balance import ModalityBalance
 
 _FORMAT = 1
-# What callbacks know of the epochs before, beyond their arguments.
+# The state of callbacks, beyond their arguments.
 _STATE = {
     keras.callbacks.EarlyStopping: ("best", "best_epoch", "stopped_epoch", "wait"),
     keras.callbacks.ReduceLROnPlateau: ("best", "cooldown_counter", "wait"),
@@ -100,7 +101,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         if self._given:
             raise ValueError(
                 "BackupAndRestore: expected callbacks= and data= to be left out, as `fit` of a "
-                "FusionModel tells them. Received: them"
+                "FusionModel passes them. Received: them"
             )
         self._callbacks, self._data = callbacks, x
         arrays = isinstance(x, (dict, list, tuple)) or hasattr(x, "shape")
@@ -155,14 +156,14 @@ class BackupAndRestore(keras.callbacks.Callback):
         if not self._resumed:
             return
         self._resumed = False
-        self.model._initial_epoch = None  # or the next fit would begin there, too
+        set_initial_epoch(self.model, None)  # or the next fit would begin there, too
         self.model.history.history = {n: list(rows) for n, rows in self._history.items()}
         self.model.history.epoch = list(self._epochs)
 
     # ---- the file
 
     def _identity(self):
-        """What has to be equal for a training to go on with a file."""
+        """The properties in which a training and a file have to agree."""
         shapes = [[list(v.shape) for v in group] for group in groups(self.model)]
         data = getattr(self._data, "identity", None)
         return {"format": _FORMAT, "variables": shapes, "data": data}
@@ -195,7 +196,7 @@ class BackupAndRestore(keras.callbacks.Callback):
                 last = f"the one after {self._finished} epochs is whole, and training can go on"
             raise OSError(
                 error.errno,
-                f"backup_dir: expected room for the state after {epochs} epochs; {last}. "
+                f"backup_dir: expected space for the state after {epochs} epochs; {last}. "
                 f"Received: {error.strerror}",
                 self.path,
             ) from error
@@ -223,7 +224,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._torch_seed, self._finished = about["torch_seed"], about["epochs"]
         # A training that its callbacks had stopped has nothing more to do.
         stopped = about["stopped"]
-        self.model._initial_epoch = self.params["epochs"] if stopped else about["epochs"]
+        set_initial_epoch(self.model, self.params["epochs"] if stopped else about["epochs"])
         self._resumed = True
 
     def _known(self):

@@ -1,0 +1,77 @@
+"""Every private name of Keras and KerasTuner that this package uses.
+
+Each was read in Keras 3.12 and 3.15, those of KerasTuner in 1.4.8. tests/test_keras.py holds them
+against what is installed, and fails on such a name in any other file of the package.
+"""
+
+
+def nodes_by_depth(graph):
+    """`Functional._nodes_by_depth`: dict `{depth: [node]}`, the output's depth being 0."""
+    return graph._nodes_by_depth
+
+
+def inputs_struct(model):
+    """`Functional._inputs_struct`: the inputs as they were given; `None` for a Sequential model."""
+    return getattr(model, "_inputs_struct", None)
+
+
+def history(tensor):
+    """`KerasTensor._keras_history`: `(operation, index of its node, index among its tensors)`."""
+    return tensor._keras_history
+
+
+def made_of(tensor):
+    """`Operation._inbound_nodes`: the tensors that went into the call that made `tensor`."""
+    operation, node, _ = history(tensor)
+    return operation._inbound_nodes[node].input_tensors
+
+
+def flat_layers(model):
+    """`Layer._flatten_layers`: the model itself and all layers in it, nested ones too."""
+    return model._flatten_layers()
+
+
+def set_initial_epoch(model, epoch):
+    """`Trainer._initial_epoch`: where the `fit` that is starting begins; `None` takes it back."""
+    model._initial_epoch = epoch
+
+
+def forget_jax_state(model, synced_only=False):
+    """`Trainer._jax_state`, `_jax_state_synced` (JAX): drops the values that a step handed on.
+
+    Args:
+        model: `keras.Model`.
+        synced_only: Boolean, whether to keep values that are not in the variables yet. Defaults
+            to `False`.
+    """
+    if model._jax_state_synced or not synced_only:
+        model._jax_state = None
+
+
+def value_of(variable):
+    """`Variable._value`: the array itself; `None` while a step of JAX has it."""
+    return variable._value
+
+
+def count_processes(distribution):
+    """`Distribution._num_process` (3.12); Keras 3.15 has `num_processes` instead, a public name."""
+    if hasattr(distribution, "num_processes"):
+        return distribution.num_processes
+    return distribution._num_process
+
+
+def is_optional(tensor):
+    """`InputLayer.optional`, of the layer behind a `keras.Input`: undocumented as an attribute."""
+    return getattr(history(tensor).operation, "optional", False)
+
+
+# KerasTuner's own private methods and attributes, by the class that has them. Those that
+# keras_fusion.tuning overrides, calls or sets stand in its subclasses and cannot be moved here.
+KERAS_TUNER = {
+    "Tuner": ("_build_and_fit_model", "_get_tuner_fname", "_is_worker", "_populate_initial_space"),
+    "oracles.GridSearchOracle": (
+        *("_compare", "_get_trial_dir", "_ordered_ids", "_populate_next", "_project_dir"),
+        "_save_trial",
+    ),
+    "oracles.BayesianOptimizationOracle": ("_random_state",),
+}

@@ -1,0 +1,247 @@
+"""The private names of Keras and KerasTuner: there, and in `_keras.py` alone."""
+
+import ast
+import functools
+import importlib.metadata
+import inspect
+
+import keras
+import numpy as np
+import pytest
+from architecture import ROOT
+
+from keras_fusion import _keras
+
+PACKAGE = ROOT / "keras_fusion"
+JAX = keras.backend.backend() == "jax"
+
+
+@functools.cache
+def nested():
+    """Two dense layers, the second in a model of its own, with a dict of inputs."""
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="inner")], name="net")
+    x = keras.Input((4,), name="x", optional=True)
+    return keras.Model({"x": x}, inner(keras.layers.Dense(3, name="outer")(x)))
+
+
+def _node(at):
+    return _keras.nodes_by_depth(nested())[at][0]
+
+
+def _trained_from(epoch):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    _keras.set_initial_epoch(model, epoch)
+    return model.fit(np.ones((2, 1)), np.ones((2, 1)), epochs=4, verbose=0).epoch
+
+
+def _forgets():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.train_on_batch(np.ones((2, 1)), np.ones((2, 1)))
+    had = "_jax_state" in vars(model) and "_jax_state_synced" in vars(model)
+    _keras.forget_jax_state(model)
+    return had and model._jax_state is None and hasattr(model, "jax_state_sync")
+
+
+def _processes():
+    mesh = keras.distribution.DeviceMesh((1,), ["batch"], keras.distribution.list_devices()[:1])
+    return _keras.count_processes(keras.distribution.DataParallel(device_mesh=mesh)) == 1
+
+
+# Name, what it is for here, and whether Keras has it and it still means what it did.
+NAMES = {
+    "Functional._nodes_by_depth": (
+        "the calls of a model in their order",
+        lambda: [_node(at).operation.name for at in (2, 1, 0)] == ["x", "outer", "net"],
+    ),
+    "Node.input_tensors, output_tensors": (
+        "the tensors of a call",
+        lambda: _node(0).input_tensors[0] is _node(1).output_tensors[0],
+    ),
+    "Functional._inputs_struct": (
+        "calling a network as it was made to be called",
+        lambda: list(_keras.inputs_struct(nested())) == ["x"],
+    ),
+    "Sequential without _inputs_struct": (
+        "reading it anew, as it may grow",
+        lambda: _keras.inputs_struct(nested().get_layer("net")) is None,
+    ),
+    "KerasTensor._keras_history": (
+        "which layer made a tensor",
+        lambda: (
+            [_keras.history(nested().outputs[0])[i] for i in (1, 2)] == [0, 0]
+            and _keras.history(nested().outputs[0]).operation.name == "net"
+        ),
+    ),
+    "Operation._inbound_nodes": (
+        "what a tensor was made of",
+        lambda: _keras.made_of(nested().outputs[0])[0] is nested().get_layer("outer").output,
+    ),
+    "Layer._flatten_layers": (
+        "the layers of nested models",
+        lambda: (
+            [layer.name for layer in _keras.flat_layers(nested()) if "er" in layer.name]
+            == ["outer", "inner"]
+            and _keras.flat_layers(nested())[0] is nested()
+        ),
+    ),
+    "InputLayer.optional": (
+        "inputs that may be left out",
+        lambda: (
+            _keras.is_optional(nested().inputs[0]) and not _keras.is_optional(nested().outputs[0])
+        ),
+    ),
+    "Trainer._initial_epoch": (
+        "going on with a training that was interrupted",
+        lambda: _trained_from(2) == [2, 3],
+    ),
+    "Variable._value": (
+        "weights that outlive an exception on JAX",
+        lambda: _keras.value_of(nested().weights[0]).shape == (4, 3),
+    ),
+    "Functional.__init__(*args, **kwargs)": (
+        "FusionModel, a functional model with further arguments",
+        lambda: _Own(nested().inputs, nested().outputs, further=1).outputs == nested().outputs,
+    ),
+    "Conv2D.convolution_op(inputs, kernel)": (
+        "convolutions as matrix products, where replicas train at once",
+        lambda: all(
+            list(inspect.signature(getattr(keras.layers, f"Conv{n}D").convolution_op).parameters)
+            == ["self", "inputs", "kernel"]
+            for n in (1, 2, 3)
+        ),
+    ),
+    "MaxPooling2D.call(inputs)": (
+        "max-pooling as a plain maximum, where replicas train at once",
+        lambda: all(
+            list(inspect.signature(getattr(keras.layers, f"MaxPooling{n}D").call).parameters)
+            == ["self", "inputs"]
+            for n in (1, 2, 3)
+        ),
+    ),
+    "EarlyStopping.best, wait, best_epoch, best_weights": (
+        "early stopping of every replica, and going on with it",
+        lambda: {"best", "wait", "best_epoch", "best_weights"} <= vars(_stopping()).keys(),
+    ),
+}
+if JAX:
+    NAMES |= {
+        "Trainer._jax_state, _jax_state_synced, jax_state_sync": (
+            "weights that outlive an exception",
+            _forgets,
+        ),
+        "Distribution._num_process or num_processes": (
+            "batches that divide among devices",
+            _processes,
+        ),
+    }
+
+
+class _Own(keras.Model):
+    def __init__(self, *args, further, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.further = further
+
+
+def _stopping():
+    callback = keras.callbacks.EarlyStopping("loss", mode="min")
+    callback.set_model(nested())
+    callback.on_train_begin()
+    return callback
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_keras_has(name):
+    used_for, holds = NAMES[name]
+    try:
+        found, why = holds(), "it means something else"
+    except (AttributeError, TypeError, ValueError, KeyError, IndexError) as error:
+        found, why = False, repr(error)
+    assert found, (
+        f"Keras {keras.__version__} no longer has {name}; used for {used_for}; "
+        f"see keras_fusion/_keras.py ({why})"
+    )
+
+
+def test_keras_tuner_has():
+    tuner = pytest.importorskip("keras_tuner")
+    objective = tuner.Objective("loss", "min")
+    made = {
+        "Tuner": tuner.Tuner,
+        "oracles.GridSearchOracle": tuner.oracles.GridSearchOracle(objective=objective),
+        "oracles.BayesianOptimizationOracle": tuner.oracles.BayesianOptimizationOracle(
+            objective=objective, max_trials=1
+        ),
+    }
+    assert made.keys() == _keras.KERAS_TUNER.keys()
+    gone = [
+        f"KerasTuner {importlib.metadata.version('keras-tuner')} no longer has {kind}.{name}; see "
+        "keras_fusion/_keras.py"
+        for kind, names in _keras.KERAS_TUNER.items()
+        for name in names
+        # `_project_dir` is a property that fails before a tuner has set the folder.
+        if not hasattr(type(made[kind]), name)
+        and not hasattr(made[kind], name)
+        and not hasattr(tuner.Tuner, name)
+    ]
+    assert gone == []
+
+
+def _is_private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _own_names(trees):
+    """Private names that the package defines: functions, classes, variables, attributes."""
+    names = set()
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if isinstance(node.value, ast.Name) and node.value.id == "self":
+                names.add(node.attr)
+    return names
+
+
+def private_faults(package, others=frozenset()):
+    """Private names of foreign objects outside `_keras.py`, one line for each."""
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(package.rglob("*.py"))}
+    trees.pop(package / "_keras.py", None)
+    own = _own_names(trees.values()) | set(others)
+    faults = []
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            name = node.attr if isinstance(node, ast.Attribute) else None
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in _BY_TEXT:
+                name = getattr((*node.args, None, None)[1], "value", None)
+            if isinstance(name, str) and _is_private(name) and name not in own:
+                faults.append(f"{path.relative_to(package)}:{node.lineno}: {ast.unparse(node)}")
+    return faults
+
+
+_BY_TEXT = {"getattr", "hasattr", "setattr", "delattr"}
+TUNING = {name for names in _keras.KERAS_TUNER.values() for name in names}
+
+
+def test_private_names_stay_in_one_file():
+    assert private_faults(PACKAGE, TUNING) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("layer._flatten_layers()", 1),
+        ('getattr(model, "_inputs_struct", None)', 1),
+        ("class A(B):\n    def f(self):\n        return self._loss_tracker", 1),
+        ("class A(B):\n    def f(self):\n        return super()._other()", 1),
+        ("model._initial_epoch = 3", 1),
+        ("class A(B):\n    def f(self):\n        self._mine = 1\n        return self._mine", 0),
+        ("class A:\n    def _f(self):\n        return 1\n\nA()._f()\nA().__class__", 0),
+    ],
+)
+def test_private_faults_are_seen(tmp_path, code, count):
+    (tmp_path / "bad.py").write_text(code)
+    assert len(private_faults(tmp_path)) == count
