@@ -28,11 +28,17 @@ KNOWS = {
     "models.builders": {"models.registry", "models.assembly"},
     "models.presets": {"models.builders"},
     "models": {"models.presets"},
-    "datasets": {"_files", "_checks"},
+    "datasets._io": {"_checks", "_files"},
+    "datasets.pca": {"datasets._io"},
+    "datasets.audio": {"datasets._io"},
+    "datasets.open": {"datasets.audio", "datasets.pca"},
+    "datasets.licensed": {"datasets._io"},
+    "datasets": {"datasets.open", "datasets.licensed"},
     "training": {"models", "_files"},
     "evaluation": {"models", "training"},
     "tuning": {"models", "_files"},
     "exporting": {"models"},
+    "__main__": {"exporting"},
     "plots": {"models", "evaluation", "_files"},
 }
 CORE = {"keras", "numpy"}

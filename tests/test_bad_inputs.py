@@ -27,7 +27,7 @@ EXCEPTIONS = {
     "methods", "evaluation.environment", "tuning.count_gpus",
     # Results: what other functions return.
     "graph.FusionPoint", "graph.FusionPoints", "datasets.DatasetInfo",
-    "datasets.av_mnist.Sound", "datasets.downloads.Source", "evaluation.ModalitySubsets",
+    "datasets.open.av_mnist.Sound", "evaluation.ModalitySubsets",
     "evaluation.NoiseCurves",
     "exporting.ExportReport", "models.Method", "models.Methods", "training.Replicas",
 }  # fmt: skip
@@ -49,10 +49,14 @@ def public_names():
     """What every package names in `__all__`; of the data sets the functions inside them too."""
     found, seen = [], set()
     packages = [kf, *(getattr(kf, name) for name in PACKAGES)]
-    packages += [module for module in vars(kf.datasets).values() if is_public_module(module)]
+    of_datasets = [getattr(kf.datasets, name) for name in kf.datasets.__all__]
+    packages += [value for value in of_datasets if inspect.ismodule(value)]
     for package in packages:
         prefix = package.__name__.removeprefix("keras_fusion").lstrip(".")
-        names = getattr(package, "__all__", None) or [n for n in vars(package) if n[0] != "_"]
+        names = getattr(package, "__all__", None) or [
+            name for name, value in vars(package).items()
+            if name[0] != "_" and getattr(value, "__module__", None) == package.__name__
+        ]  # fmt: skip
         for name in names:
             value = getattr(package, name)
             own = getattr(value, "__module__", package.__name__).startswith("keras_fusion")
@@ -61,12 +65,6 @@ def public_names():
             seen.add(id(value))
             found.append(f"{prefix}.{name}".lstrip("."))
     return found
-
-
-def is_public_module(module):
-    name = getattr(module, "__name__", "")
-    inside = name.startswith("keras_fusion.datasets.")
-    return inspect.ismodule(module) and inside and "._" not in name
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="the same everywhere")

@@ -62,6 +62,27 @@ def test_import_is_light(backend):
     assert import_it("keras_fusion", backend) == ("", set())
 
 
+def test_a_data_set_is_loaded_when_it_is_asked_for():
+    script = """
+import sys
+import keras_fusion as kf
+
+def loaded():
+    sets = ("audio", *kf.datasets.open.__all__, *kf.datasets.licensed.__all__)
+    assert set(sets) <= set(kf.datasets.__all__) & set(dir(kf.datasets))
+    folders = ("audio", "open", "licensed")
+    names = [n.removeprefix("keras_fusion.datasets.") for n in sys.modules]
+    return [n for n in names if n.split(".")[0] in folders and n.split(".")[-1] in sets]
+
+assert loaded() == [], loaded()
+kf.datasets.mfeat
+assert loaded() == ["open.mfeat"], loaded()
+"""
+    subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True
+    )
+
+
 @pytest.mark.parametrize(
     ("code", "error", "loaded"),
     [

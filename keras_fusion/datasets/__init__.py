@@ -1,57 +1,39 @@
-"""Multimodal data sets: files on disk to arrays keyed by modality."""
+"""Multimodal data sets: files on disk to arrays keyed by modality.
 
-from keras_fusion.datasets import (
-    afew,
-    audio,
-    audioset,
-    av_mnist,
-    av_mnist_npy,
-    avletters,
-    bu_3dfe,
-    cuave,
-    grid_digits,
-    mfeat,
-    mm_digits,
-    mm_imdb,
-    mm_mnist,
-    montalbano,
-    tcga_breast,
-    washington_rgbd,
-    womens_clothing,
-    xflow_digits,
-)
+Each data set is a module of its own, loaded when it is asked for: `kf.datasets.mm_digits`.
+"""
+
+import importlib
+
+from keras_fusion.datasets import licensed, open
 from keras_fusion.datasets.batches import BalancedBatches, as_dataset, as_pydataset
 from keras_fusion.datasets.catalogue import DatasetInfo, info, load_data
 from keras_fusion.datasets.downloads import download
-from keras_fusion.datasets.drop_modalities import drop_modalities
-from keras_fusion.datasets.pca_modalities import pca_modalities
+from keras_fusion.datasets.missing import drop_modalities
+from keras_fusion.datasets.pca import pca_modalities
+
+_HOMES = {"audio": __name__, **{name: p.__name__ for p in (licensed, open) for name in p.__all__}}
 
 __all__ = [
     "BalancedBatches",
     "DatasetInfo",
-    "afew",
     "as_dataset",
     "as_pydataset",
-    "audio",
-    "audioset",
-    "av_mnist",
-    "av_mnist_npy",
-    "avletters",
-    "bu_3dfe",
-    "cuave",
     "download",
     "drop_modalities",
-    "grid_digits",
     "info",
     "load_data",
-    "mfeat",
-    "mm_digits",
-    "mm_imdb",
-    "mm_mnist",
-    "montalbano",
     "pca_modalities",
-    "tcga_breast",
-    "washington_rgbd",
-    "womens_clothing",
-    "xflow_digits",
+    *sorted(_HOMES),
 ]
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = importlib.import_module(f"{_HOMES[name]}.{name}")
+    return globals()[name]
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -10,15 +10,8 @@ import zipfile
 
 from keras.utils import get_file
 
-from keras_fusion.datasets import (
-    _array_cache,
-    _files,
-    _reading,
-    _spoken_digits,
-    catalogue,
-    mfeat,
-    mm_mnist,
-)
+from keras_fusion.datasets import catalogue
+from keras_fusion.datasets._io import array_cache, checks, files
 
 _FILE_LIMIT = 2**27  # bytes of one file; those of the sets here have at most a few MB
 
@@ -68,10 +61,10 @@ def download(name, data_dir=None):
             f"name: expected one of {sorted(_PARTS)}, which can be downloaded. Received: {name!r}; "
             f"its licence: {entry.licence}. What to get: {entry.download}"
         )
-    folder = _files.data_folder() if data_dir is None else pathlib.Path(data_dir).expanduser()
+    folder = files.data_folder() if data_dir is None else pathlib.Path(data_dir).expanduser()
     if folder is None:
         raise FileNotFoundError(
-            f"{name}: expected data_dir= or the environment variable {_files.DATA_VARIABLE} to "
+            f"{name}: expected data_dir= or the environment variable {files.DATA_VARIABLE} to "
             "name a folder. Received: neither"
         )
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +107,7 @@ def _fetch(source, folder):
         print(f"{place} is there already")
         return
     print(f"{source.url} ({source.licence}, {source.size}) to {place}", flush=True)
-    with _array_cache.partial_folder(place) as partial:
+    with array_cache.partial_folder(place) as partial:
         try:
             fetched = get_file(
                 "fetched", source.url, cache_dir=str(partial), cache_subdir=".",
@@ -144,7 +137,7 @@ def _fetch(source, folder):
 def _extract(path, source, target):
     """Writes the members of an archive that belong to the set, and no others."""
     with contextlib.ExitStack() as stack:
-        with _reading.complete(path, "archive"):
+        with files.complete(path, "archive"):
             if zipfile.is_zipfile(path):
                 archive = stack.enter_context(zipfile.ZipFile(path))
                 found = [(m.filename, m.file_size, m) for m in archive.infolist() if not m.is_dir()]
@@ -164,7 +157,7 @@ def _extract(path, source, target):
             if match is not None:
                 kept[match["kept"]] = member
         target.mkdir()
-        with _reading.complete(path, "archive"):
+        with files.complete(path, "archive"):
             for name, member in kept.items():
                 inner = target / name
                 inner.parent.mkdir(parents=True, exist_ok=True)
@@ -177,23 +170,25 @@ def _contents(pattern, sha256):
 
     def check(place):
         paths = sorted(place.glob(pattern))
-        _reading.check_hash(
-            place, f"{len(paths)} files", _spoken_digits.fingerprint(paths), sha256
-        )  # fmt: skip
+        checks.check_hash(place, f"{len(paths)} files", files.fingerprint(paths), sha256)
 
     return check
 
 
 def _mnist(path):
     # Its arrays: an .npz made elsewhere has other bytes.
+    from keras_fusion.datasets.open import mm_mnist
+
     mm_mnist._read(path.parent)
 
 
 def _mfeat(place):
+    from keras_fusion.datasets.open import mfeat
+
     for view, features in mfeat.FEATURES.items():
         path = place / f"mfeat-{view}"
         values = mfeat.parse_view(path, features)
-        _reading.check_hash(path, "values", _reading.array_sha256(values), mfeat._SHA256[view])
+        checks.check_hash(path, "values", files.array_sha256(values), mfeat._SHA256[view])
 
 
 _SOURCES = {

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_fusion.datasets import BalancedBatches, _rows, as_dataset, as_pydataset
+from keras_fusion.datasets import BalancedBatches, as_dataset, as_pydataset
+from keras_fusion.datasets._io.rows import Rows
 
 on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's"
@@ -30,7 +31,7 @@ def read(numbers):
 
 def on_disk():
     x, y = split()
-    return {**x, "sound": _rows.Rows(read, np.arange(SAMPLES), (3,), "float32")}, y
+    return {**x, "sound": Rows(read, np.arange(SAMPLES), (3,), "float32")}, y
 
 
 def order_of(batches):

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from keras_fusion import datasets
-from keras_fusion.datasets import _reading, _spoken_digits, downloads, mfeat, mm_mnist
+from keras_fusion.datasets import downloads, mfeat, mm_mnist
+from keras_fusion.datasets._io import files
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="files: once is enough"
@@ -99,7 +100,7 @@ def spoken(monkeypatch, tmp_path):
     for name, content in RECORDINGS.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    sha256 = _spoken_digits.fingerprint(sorted((folder / "recordings").iterdir()))
+    sha256 = files.fingerprint(sorted((folder / "recordings").iterdir()))
 
     def use(url):
         source = dataclasses.replace(
@@ -247,7 +248,7 @@ def test_an_interruption_leaves_nothing(tmp_path, serve, spoken, monkeypatch):
 def test_mfeat_is_checked_by_its_values(tmp_path, serve, monkeypatch):
     rng = np.random.default_rng(0)
     views = {view: rng.integers(0, 9, (2000, n)) for view, n in mfeat.FEATURES.items()}
-    hashes = {v: _reading.array_sha256(a.astype("float32")) for v, a in views.items()}
+    hashes = {v: files.array_sha256(a.astype("float32")) for v, a in views.items()}
     monkeypatch.setattr(mfeat, "_SHA256", hashes)
     texts = {
         f"mfeat-{view}": "\n".join(" ".join(map(str, row)) for row in array.tolist()).encode()

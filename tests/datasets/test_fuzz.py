@@ -13,20 +13,10 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_fusion.datasets import (
-    _array_cache,
-    _files,
-    _reading,
-    _rgbd,
-    _spoken_digits,
-    _xflow_files,
-    audio,
-    avletters,
-    downloads,
-    mfeat,
-    mm_imdb,
-    womens_clothing,
-)
+from keras_fusion.datasets import audio, avletters, downloads, mfeat, mm_imdb, womens_clothing
+from keras_fusion.datasets._io import array_cache, files
+from keras_fusion.datasets.licensed import _rgbd, _xflow_files
+from keras_fusion.datasets.open import _spoken_digits
 
 hypothesis = pytest.importorskip("hypothesis", reason="needs hypothesis")
 st = hypothesis.strategies
@@ -99,7 +89,7 @@ def read_mm_imdb(path):
 
 
 def read_reviews(path):
-    with _reading.complete(path, "csv"):
+    with files.complete(path, "csv"):
         text = path.read_bytes().decode("utf-8-sig")
     return womens_clothing.parse(path, text)
 
@@ -165,11 +155,11 @@ def as_manifest():
 
 # Parser: (whole bytes, function of the path, name of the file if it is fixed).
 PARSERS = {
-    "npy": (as_npy, _reading.read_npy, None),
-    "npz": (lambda: as_npz(np.savez), lambda p: _files.read_npz(p, ["one", "two"]), None),
+    "npy": (as_npy, files.read_npy, None),
+    "npz": (lambda: as_npz(np.savez), lambda p: files.read_npz(p, ["one", "two"]), None),
     "npz compressed": (
         lambda: as_npz(np.savez_compressed),
-        lambda p: _files.read_npz(p, ["one", "two"]),
+        lambda p: files.read_npz(p, ["one", "two"]),
         None,
     ),
     "hdf5": (as_hdf5, read_mm_imdb, "multimodal_imdb.hdf5"),
@@ -191,7 +181,7 @@ PARSERS = {
     "zip": (as_zip, extract, None),
     "tar": (as_tar, extract, None),
     "table of noise": (as_table, read_table, "esc50.csv"),
-    "manifest": (as_manifest, lambda p: _array_cache.read(p.parent, {"a": 1}), "manifest.json"),
+    "manifest": (as_manifest, lambda p: array_cache.read(p.parent, {"a": 1}), "manifest.json"),
     "mfeat": (lambda: b" 1 2.5 3\n 4 5 6e2\n", lambda p: mfeat.parse_view(p, 3), None),
     "reviews": (as_reviews, read_reviews, None),
     "reviews gzip": (lambda: gzip.compress(as_reviews()), read_gzip, "reviews.csv.gz"),
@@ -264,7 +254,7 @@ def test_damage_is_seen(tmp_path):
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match=NAME):
-            _reading.read_npy(path)
+            files.read_npy(path)
         refused += 1
     assert refused > 20
 
@@ -273,13 +263,13 @@ def test_no_pickle_is_ever_loaded(tmp_path):
     import keras_fusion.datasets
 
     folder = pathlib.Path(keras_fusion.datasets.__file__).parent
-    sources = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
+    sources = {path.name: path.read_text(encoding="utf-8") for path in folder.rglob("*.py")}
     for name, source in sources.items():
         assert "import pickle" not in source and "allow_pickle=True" not in source, name
         assert source.count("np.load(") == source.count("allow_pickle=False"), name
     evil = tmp_path / NAME
     np.save(evil.with_suffix(".npy"), np.array([Evil(tmp_path)]), allow_pickle=True)
-    for read in (_reading.read_npy, lambda path: _reading.read_npy(path, mmap=True)):
+    for read in (files.read_npy, lambda path: files.read_npy(path, mmap=True)):
         with pytest.raises(ValueError, match="Python objects in dtype|Object arrays cannot"):
             read(evil.with_suffix(".npy"))
     assert not (tmp_path / "ran").exists()
@@ -300,20 +290,20 @@ def test_archive_with_traps(tmp_path):
     path = folder / "a.npz"
     np.savez(path, one=np.array([Evil(tmp_path)]))
     with pytest.raises(ValueError, match="a.npz is not a complete .npz file.*allow_pickle=False"):
-        _files.read_npz(path, ["one"])
+        files.read_npz(path, ["one"])
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("one.npy", npy_of((2**50,)))
     with pytest.raises(ValueError, match="a.npz is not a complete .npz file"):
-        _files.read_npz(path, ["one"])
+        files.read_npz(path, ["one"])
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../ran.npy", npy_of((1,)))
         archive.writestr("one.npy", npy_of((1,)))
-    assert _files.read_npz(path, ["one"])[0].tolist() == [0.0]
+    assert files.read_npz(path, ["one"])[0].tolist() == [0.0]
     for shape in ((2**50,), (-1,)):
         (folder / NAME).write_bytes(npy_of(shape))
         for mmap in (False, True):
             with pytest.raises(ValueError, match=NAME):
-                _reading.read_npy(folder / NAME, mmap)
+                files.read_npy(folder / NAME, mmap)
     assert sorted(p.name for p in tmp_path.rglob("*")) == sorted(["inside", "a.npz", NAME])
 
 

@@ -15,7 +15,8 @@ pytest.importorskip("matplotlib")
 from helpers import tiny_grid, tiny_recordings
 
 import keras_fusion as kf
-from keras_fusion.datasets import _xflow_files, cuave, xflow_digits
+from keras_fusion.datasets import cuave, xflow_digits
+from keras_fusion.datasets.licensed import _xflow_files
 
 PAPERS = Path(__file__).parents[2] / "examples" / "papers"
 COMMANDS = ("xflow_table4", "xflow_table5", "xflow_table6", "xflow_figures")

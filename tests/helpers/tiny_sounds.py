@@ -3,7 +3,8 @@
 import numpy as np
 import soundfile
 
-from keras_fusion.datasets import _files, _spoken_digits, mm_mnist
+from keras_fusion.datasets._io import files
+from keras_fusion.datasets.open import _spoken_digits, mm_mnist
 
 SPEAKERS = ("george", "theo")
 INDICES = 11
@@ -48,7 +49,7 @@ def write_esc50(folder):
 def expect_small(monkeypatch, folder):
     """Makes the readers take the small sources for the published ones."""
     with np.load(folder / "mnist.npz") as arrays:
-        hashes = {key: _files.idx_sha256(arrays[key]) for key in mm_mnist._SHA256}
+        hashes = {key: files.idx_sha256(arrays[key]) for key in mm_mnist._SHA256}
     monkeypatch.setattr(mm_mnist, "_SHA256", hashes)
     monkeypatch.setattr(mm_mnist, "_VALIDATION", 10)
     monkeypatch.setattr(_spoken_digits, "SPEAKERS", SPEAKERS)
