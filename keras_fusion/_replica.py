@@ -1,4 +1,4 @@
-"""Which copy of a model computes, where several devices train it on parts of a batch."""
+"""The copies of a model that several devices train, each on its part of a batch."""
 
 import keras
 

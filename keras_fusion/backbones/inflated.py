@@ -30,7 +30,7 @@ def inflate(network, frames=None, temporal_kernel=3, name=None):
     """Makes a 3-D network for videos out of a 2-D network for images, weights included.
 
     Every k x k convolution becomes one of `temporal_kernel` x k x k, its kernel repeated along
-    time and divided by their number; 1 x 1 convolutions, poolings and everything else stay
+    time and divided by their number; 1 x 1 convolutions, poolings and all other layers stay
     within their frame, so the time axis keeps its length. Videos are padded in time by repeating
     their first and last frame. So a video that stands still gives the 2-D network's features at
     every step, and training starts from what the 2-D network knows.

@@ -1,4 +1,4 @@
-"""What a trained model is worth."""
+"""Scores of trained models: comparisons, folds, subsets of modalities, noise, statistics."""
 
 from keras_fusion.evaluation.comparison import Comparison, compare
 from keras_fusion.evaluation.cross_validation import check_groups, cross_validate, group_folds

@@ -1,4 +1,4 @@
-"""Several methods on the same data, seeds and protocol: which is better, and how sure is that?"""
+"""Comparison of several methods on the same data, seeds and protocol."""
 
 import json
 import os
@@ -25,8 +25,8 @@ from keras_fusion.training.replicas import check_seeds
 class Comparison:
     """Scores of several methods over seeds or folds, with intervals and tests.
 
-    `compare` makes it; scores from elsewhere, such as the folds of `cross_validate`, can be given
-    directly. Printed it is a table.
+    `compare` makes it; other scores, such as the folds of `cross_validate`, can be given directly.
+    Printed it is a table.
 
     Args:
         scores: Dictionary `{method: sequence of floats}`, one for each seed or fold.
@@ -39,7 +39,7 @@ class Comparison:
         environment: Optional dictionary of versions and hardware. Defaults to `None`.
 
     Attributes:
-        scores: Dict `{method: array}`.
+        scores: Dictionary `{method: array}`.
 
     Raises:
         ValueError: no methods, an unknown reference, or paired scores of different numbers.
@@ -74,7 +74,7 @@ class Comparison:
         self.paired, self.environment = paired, environment
 
     def rows(self):
-        """The table as a list of dicts.
+        """The table as a list of dictionaries.
 
         Returns:
             For every method "method", "runs", "mean", "low", "high" and, but for the reference,

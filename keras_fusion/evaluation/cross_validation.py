@@ -107,8 +107,8 @@ def cross_validate(build, x, y, groups, folds=5, seeds=(0,), fold_seed=None, **a
         **arguments: Further arguments of `fit_replicas`, such as `epochs`.
 
     Returns:
-        Dict `{name: array (folds, seeds)}`, names as `evaluate` gives them. The means over seeds
-        of two methods, on the same folds, are what `paired_t_test` compares.
+        Dictionary `{name: array (folds, seeds)}`, names as `evaluate` gives them. The means over
+        seeds of two methods, on the same folds, are what `paired_t_test` compares.
 
     Raises:
         ValueError: folds with a group on both sides.

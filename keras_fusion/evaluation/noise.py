@@ -1,4 +1,4 @@
-"""How a model's scores fall when the noise in one of its modalities grows."""
+"""Scores of a model with growing noise in one of its modalities."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from keras_fusion.models.fusion_model import check_inputs
 class NoiseCurves(dict):
     """Scores per modality and signal-to-noise ratio; printed it is a table. See `noise_curves`.
 
-    A dict `{modality: {snr: {"loss": float, metric: float}}}`.
+    A dictionary `{modality: {snr: {"loss": float, metric: float}}}`.
 
     Example:
 
@@ -90,7 +90,7 @@ def noise_curves(model, x, y, snrs=(20, 10, 5, 0, -5, -10), modalities=None, bat
         seed: Integer. Defaults to `0`.
 
     Returns:
-        `NoiseCurves`, a dict `{modality: {snr: {"loss": float, metric: float}}}`, the scores
+        `NoiseCurves`, a dictionary `{modality: {snr: {"loss": float, metric: float}}}`, the scores
         being those of the central prediction.
 
     Raises:

@@ -22,8 +22,8 @@ def environment():
     Neither the machine's name nor any of its paths is in it.
 
     Returns:
-        Dict of strings and ints: "python", "backend", versions of the libraries, "system",
-        "processor", "cores" and "accelerators".
+        Dictionary of strings and integers: "python", "backend", versions of the libraries,
+        "system", "processor", "cores" and "accelerators".
 
     Example:
 
@@ -82,8 +82,8 @@ def append_results(path, rows):
         raise TypeError(f"rows: expected a list of dicts. Received: {rows!r}")
     rows = [_plain(row) for row in rows]
     with _lock(path):
-        everything = [*(read_results(path) if os.path.exists(path) else ()), *rows]
-        text = _csv(everything) if path.endswith(".csv") else _json_lines(everything)
+        table = [*(read_results(path) if os.path.exists(path) else ()), *rows]
+        text = _csv(table) if path.endswith(".csv") else _json_lines(table)
         with (
             whole_file(path) as temporary,
             open(temporary, "w", newline="", encoding="utf-8") as file,
@@ -98,7 +98,7 @@ def read_results(path):
         path: Path of a file, `.csv` or `.jsonl`.
 
     Returns:
-        List of dicts. A column that a row has not is left out.
+        List of dictionaries. A column that a row has not is left out.
 
     Raises:
         ValueError: a file that is broken; says the line.

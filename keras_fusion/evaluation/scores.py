@@ -14,7 +14,7 @@ def classification_scores(y_true, y_pred):
         y_pred: Probabilities or logits, `(samples, classes)`.
 
     Returns:
-        Dict with "accuracy", "macro_accuracy" and "errors", floats; see the metrics
+        Dictionary with "accuracy", "macro_accuracy" and "errors", floats; see the metrics
         `MacroAccuracy` and `NumberOfErrors`.
 
     Raises:
@@ -44,7 +44,7 @@ def f1_scores(y_true, y_pred, threshold=0.5):
             for logits `0.0`.
 
     Returns:
-        Dict with "micro", "macro", "weighted" and "samples", floats; see the metric `F1`.
+        Dictionary with "micro", "macro", "weighted" and "samples", floats; see the metric `F1`.
 
     Raises:
         TypeError, ValueError: a threshold that is no number, or shapes that do not fit.

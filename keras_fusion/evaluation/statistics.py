@@ -7,7 +7,7 @@ import numpy as np
 
 
 class TestResult(NamedTuple):
-    """What a test of a difference found: the statistic and the two-sided probability `p`."""
+    """The result of a test of a difference: its statistic and the two-sided probability `p`."""
 
     __test__ = False  # for pytest, which takes it for a test
 
@@ -40,7 +40,7 @@ def mean_interval(values, level=0.99):
         mean +- t(n - 1, (1 + level) / 2) s / sqrt(n)
 
     Use it for one number over several seeds. The papers of this field give 99 % intervals. It
-    tells how the seed moves the mean, with the data as they are; another test set would move it
+    says how the seed moves the mean, with the data as they are; another test set would move it
     further.
 
     Args:

@@ -1,4 +1,4 @@
-"""How well a model predicts from each subset of its modalities."""
+"""Scores of a model on each subset of its modalities."""
 
 from itertools import combinations
 
@@ -11,7 +11,7 @@ from keras_fusion.models import FusionModel
 class ModalitySubsets(dict):
     """Scores per subset of the modalities; printed it is a table. `modality_subsets` makes it.
 
-    A dict `{(modality, ...): {"samples": int, "loss": float, metric: float}}`, small subsets
+    A dictionary `{(modality, ...): {"samples": int, "loss": float, metric: float}}`, small subsets
     first, the modalities of a key in the order of their names.
 
     Example:
@@ -52,7 +52,7 @@ def modality_subsets(model, x, y, batch_size=None, sample_weight=None):
         sample_weight: Optional array `(samples,)`, as for `evaluate`. Defaults to `None`.
 
     Returns:
-        `ModalitySubsets`, a dict `{(modality, ...): {"samples": int, "loss": float, ...}}`.
+        `ModalitySubsets`, a dictionary `{(modality, ...): {"samples": int, "loss": float, ...}}`.
 
     Raises:
         TypeError: not a fusion model, or `x` is no dict of arrays.

@@ -1,4 +1,4 @@
-"""The chain of tensors through which everything in a network runs, from its input to its output.
+"""The chain of tensors through which every path of a network runs, from its input to its output.
 
 Where every path is crossed by another, as in NASNet, whose cells read the two cells before them,
 there are none for a long way; then the last of the widest merges at each size stands in.
@@ -124,8 +124,8 @@ def _crossed_ends(between, chain, declared):
         sizes = {}
         for step in between[:-1]:
             shape = step.tensors[0].shape[1:]
-            below = last.tensors[0].shape[1:]
-            if len(step.inputs) < 2 or not _is_between(shape, chain[-1].shape, below):
+            end = last.tensors[0].shape[1:]
+            if len(step.inputs) < 2 or not _is_between(shape, chain[-1].shape, end):
                 continue
             before = sizes.get(tuple(shape[:-1]))
             # Narrower ones are only on their way into the next stage's first cell.
@@ -135,8 +135,8 @@ def _crossed_ends(between, chain, declared):
     return [*ends, last]
 
 
-def _is_between(shape, above, below):
-    if len(shape) != len(above) or None in (*shape, *above, *below):
+def _is_between(shape, start, end):
+    if len(shape) != len(start) or None in (*shape, *start, *end):
         return False
-    sizes = zip(shape[:-1], above[:-1], below[:-1], strict=True)
+    sizes = zip(shape[:-1], start[:-1], end[:-1], strict=True)
     return all(small < size < large for size, large, small in sizes)

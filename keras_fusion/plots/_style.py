@@ -1,4 +1,4 @@
-"""What all figures share: matplotlib, colors that stay apart for every eye, the way to a file."""
+"""Common to all figures: matplotlib, colors that stay apart for every eye, writing to a file."""
 
 import os
 
@@ -46,7 +46,7 @@ def order_sources(names):
 
 
 def source_styles(sources):
-    """Maps each source to a `(color, hatch)`; the hatch tells more than 8 modalities apart."""
+    """Maps each source to a `(color, hatch)`; a hatch marks the ninth modality and on."""
     modalities = [name for name in sources if name != CENTRAL]
     styles = {
         name: (COLORS[i % len(COLORS)], HATCHES[i // len(COLORS) % len(HATCHES)])

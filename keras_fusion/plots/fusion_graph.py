@@ -27,7 +27,7 @@ def plot_fusion_graph(model, path=None, ax=None, title=None):
     Use it to see what `taps` and `align` chose: one column per modality with the tensors of its
     backbone that are used, in the middle the layers in which they meet. What stands at an arrow
     happens to the tensor on its way: zero-padding, a projection, a mean over time or space; at
-    the arrows down the middle it is the central network. `model.describe_fusion()` tells the same
+    the arrows down the middle it is the central network. `model.describe_fusion()` says the same
     as text.
 
     Args:
@@ -86,7 +86,7 @@ def plot_fusion_graph(model, path=None, ax=None, title=None):
                 continue
             column, height = columns[source.name], row - heights[source.name]
             _box(ax, column, height, source.tensor, source.shape, colors[source.name])
-            if source.tensor != source.name:  # not the input, from which everything comes
+            if source.tensor != source.name:  # not the input, from which every tensor comes
                 if source.name in before:
                     _down(ax, column, before[source.name], height, "")
                 before[source.name] = height

@@ -75,6 +75,6 @@ def _draw(axes, scores, common, to_hex):
     for i, line in enumerate(table):
         for j, score in enumerate(line):
             if not math.isnan(score):
-                below = to_hex(image.cmap(image.norm(score)))
-                color = "black" if luminance(below) > 0.18 else "white"
+                background = to_hex(image.cmap(image.norm(score)))
+                color = "black" if luminance(background) > 0.18 else "white"
                 axes.text(j, i, f"{score:.4g}", ha="center", va="center", color=color, fontsize=8)

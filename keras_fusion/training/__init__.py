@@ -1,4 +1,4 @@
-"""What runs while a model trains."""
+"""Training: callbacks of `fit`, and many replicas of a model at once."""
 
 from keras_fusion.training.backup_and_restore import BackupAndRestore
 from keras_fusion.training.fusion_weights_history import FusionWeightsHistory, log_fusion_weights

@@ -19,8 +19,8 @@ _LOCK = threading.RLock()
 def matrix_products():
     """Within it, Keras' convolution layers compute by `convolve`, max-pooling by `pool`.
 
-    `convolution_op` is Keras' hook for this; layers that have one of their own keep it. Weights
-    and everything else about the layers stay as they are.
+    `convolution_op` is Keras' hook for this; layers that have one of their own keep it. Nothing
+    else about the layers changes.
     """
     layers = keras.layers
     changes = [
@@ -71,7 +71,7 @@ def pool(inputs, sizes):
 
     Args:
         inputs: `(batch, *lengths, channels)`.
-        sizes: Of the windows, one for each length.
+        sizes: Sizes of the windows, one for each length.
     """
     counts = [length // size for length, size in zip(inputs.shape[1:-1], sizes, strict=True)]
     part = [slice(count * size) for count, size in zip(counts, sizes, strict=True)]
@@ -87,7 +87,7 @@ def convolve(inputs, kernel, strides, padding, dilation):
     Args:
         inputs: `(batch, *sizes, channels)`.
         kernel: `(*kernel sizes, channels, filters)`.
-        strides, dilation: One int for each dimension.
+        strides, dilation: One integer for each dimension.
         padding: "valid", "same" or "causal".
     """
     *sizes, _, filters = kernel.shape

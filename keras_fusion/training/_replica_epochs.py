@@ -1,13 +1,29 @@
-"""What a training of replicas is, whoever computes it: orders, stopping, records, files."""
+"""The epochs of replicas on any engine: order of samples, early stopping, history, files."""
 
 import copy
 import types
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from keras_fusion.models import FusionModel
 from keras_fusion.training._replica_files import write
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How replicas are trained; `rates` gives the learning rates of an epoch."""
+
+    epochs: int
+    batch_size: int
+    samples: int
+    shuffle: bool
+    rates: Callable | None
+    early_stopping: keras.callbacks.EarlyStopping | None
+    validation: bool
+    verbose: int
 
 
 def prepared(model, data, batch_size):
@@ -108,7 +124,7 @@ class Stopping:
         return self._callback.best_epoch if seen else self.trained - 1
 
     def record(self):
-        """What is needed to go on later, as plain values."""
+        """The state of early stopping as plain values, for `resume`."""
         state = {"stopped": self.stopped, "trained": self.trained}
         if self._callback is None:
             return state

@@ -1,7 +1,7 @@
 """A training of replicas in a file, replaced as a whole."""
 
 import os
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,8 +10,19 @@ from keras_fusion.training._state import GROUPS, numbered, read_arrays, write_ar
 _FORMAT = 1
 
 
+@dataclass(frozen=True)
+class SavedReplicas:
+    """The contents of a file: `values` and `kept` are lists of arrays, `kept` may be None."""
+
+    epochs: int
+    history: dict
+    stopping: list
+    values: list
+    kept: list | None
+
+
 def _identity(plan, seeds):
-    """What has to be equal for a training to go on with a file."""
+    """The properties in which a training and a file have to agree."""
     return {
         "seeds": [int(seed) for seed in seeds],
         "batch_size": plan.batch_size,
@@ -38,7 +49,7 @@ def write(path, plan, seeds, epochs, history, stopping, values, kept):
 
 
 def read(path, plan, seeds):
-    """What `write` wrote: a namespace; None if there is no file.
+    """Reads a file of `write` as `SavedReplicas`; None if there is no file.
 
     Raises:
         ValueError: a file of another training, or one that is no such file.
@@ -53,7 +64,7 @@ def read(path, plan, seeds):
                 f"Received: {about.get(name)!r}"
             )
     rows = numbered(arrays, "history")
-    return SimpleNamespace(
+    return SavedReplicas(
         epochs=about["epochs"],
         history={n: list(r) for n, r in zip(about["history"], rows, strict=True)},
         stopping=about["stopping"],

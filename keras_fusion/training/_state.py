@@ -45,11 +45,11 @@ def write_arrays(path, about, arrays):
 
 
 def read_arrays(path, writer):
-    """What `write_arrays` wrote: `(about, arrays)`.
+    """Reads a file of `write_arrays`: `(about, arrays)`.
 
     Args:
-        path: Of the file.
-        writer: Whose file it should be, for the error.
+        path: Path of the file.
+        writer: String, the function that should have written it, for the error.
 
     Raises:
         ValueError: no such file.

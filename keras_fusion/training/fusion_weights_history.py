@@ -35,9 +35,11 @@ class FusionWeightsHistory(keras.callbacks.Callback):
             epoch and at the end of training. Needs `log_dir`. Defaults to `None`.
 
     Attributes:
-        epochs: List of int, the number of finished epochs of each record; 0 is before training.
-        weights: List of dicts `{level: {source: share}}`, one for each of `epochs`.
-        logs: List of dicts of the scalar losses and metrics of the epoch, empty before training.
+        epochs: List of integers, the number of finished epochs of each record; 0 is before
+            training.
+        weights: List of dictionaries `{level: {source: share}}`, one for each of `epochs`.
+        logs: List of dictionaries of the scalar losses and metrics of the epoch, empty before
+            training.
 
     Raises:
         TypeError: if `plot` is no function, or when training starts with a model that has no
@@ -144,17 +146,17 @@ class FusionWeightsHistory(keras.callbacks.Callback):
             rows = self._rows()
         elif epoch > 0 and self.path is not None and os.path.exists(self.path):
             rows = _read_rows(self.path)
-        shares = _flatten(weights)
+        expected = _flatten(weights)
         self.epochs, self.weights, self.logs = [], [], []
         for row in rows:
             found = [column for column in row if column.startswith(PREFIX)]
-            if set(found) != set(shares):
+            if set(found) != set(expected):
                 raise ValueError(
                     f"expected the record that training resumes to have the columns "
-                    f"{list(shares)} of this model. Received: path={self.path!r} with {found}"
+                    f"{list(expected)} of this model. Received: path={self.path!r} with {found}"
                 )
             if row["epoch"] <= epoch:
-                logs = {k: v for k, v in row.items() if k != "epoch" and k not in shares}
+                logs = {k: v for k, v in row.items() if k != "epoch" and k not in expected}
                 self._record(int(row["epoch"]), _unflatten(row, weights), logs)
 
     def _pictures(self, weights):

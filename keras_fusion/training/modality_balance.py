@@ -1,4 +1,4 @@
-"""Which modality learns while a model trains: gradient norms and unimodal scores per epoch."""
+"""Gradient norms and unimodal scores of the modalities after every epoch."""
 
 import keras
 from keras import ops
@@ -16,7 +16,7 @@ class ModalityBalance(keras.callbacks.Callback):
     After every epoch it takes the gradient of the model's loss (all heads, with their weights) on
     one small batch, without dropout and with the moving averages of batch normalization, and
     reports its Euclidean norm over the trainable weights of each modality's layers; "central" is
-    everything else. It costs one forward and one backward pass per epoch and changes nothing.
+    all the others. It costs one forward and one backward pass per epoch and changes nothing.
     The unimodal scores are those that `fit` reports for the modalities' heads, so that a model
     without unimodal heads has none.
 
@@ -30,10 +30,12 @@ class ModalityBalance(keras.callbacks.Callback):
         y: Array of targets, or a dictionary `{head: array}`.
 
     Attributes:
-        epochs: List of int, the number of finished epochs of each record; 0 is before training.
-        gradient_norms: List of dicts `{modality or "central": float}`, one for each of `epochs`.
-        scores: List of dicts `{modality: {name: float}}`, the logs of the modalities' heads and
-            of "central" with names such as "accuracy" and "val_loss"; empty before training.
+        epochs: List of integers, the number of finished epochs of each record; 0 is before
+            training.
+        gradient_norms: List of dictionaries `{modality or "central": float}`, one for each of
+            `epochs`.
+        scores: List of dictionaries `{modality: {name: float}}`, the logs of the modalities' heads
+            and of "central" with names such as "accuracy" and "val_loss"; empty before training.
 
     Raises:
         TypeError: when training starts, for a model that is no fusion model.

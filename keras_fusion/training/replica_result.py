@@ -1,4 +1,4 @@
-"""What a training of replicas leaves: their histories and their models."""
+"""The result of training replicas: their histories and their models."""
 
 import keras
 import numpy as np
@@ -10,9 +10,9 @@ class Replicas:
     """The replicas that `fit_replicas` trained.
 
     Attributes:
-        seeds: List of ints.
-        history: Dict `{name: array (replicas, epochs)}`, the names being those of the history of
-            `fit`. NaN after the epoch at which a replica stopped.
+        seeds: List of integers.
+        history: Dictionary `{name: array (replicas, epochs)}`, the names being those of the history
+            of `fit`. NaN after the epoch at which a replica stopped.
         best_epochs: Integer array `(replicas,)`: the epoch, from 0, whose weights a replica has.
         trained: Integer array `(replicas,)`: for how many epochs a replica was trained.
 
@@ -78,7 +78,7 @@ class Replicas:
             x, y, sample_weight, batch_size: As for `evaluate` of a Keras model.
 
         Returns:
-            Dict `{name: array (replicas,)}`.
+            Dictionary `{name: array (replicas,)}`.
         """
         model, found = self.replica(0), {}
         for k in range(len(self)):

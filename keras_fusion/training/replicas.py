@@ -2,14 +2,14 @@
 
 import os
 import sys
+from dataclasses import replace
 from functools import partial
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 
 from keras_fusion._checks import check_bool, check_choice, check_int
-from keras_fusion.training._replica_epochs import arrays, rates, run_epochs
+from keras_fusion.training._replica_epochs import Plan, arrays, rates, run_epochs
 from keras_fusion.training._replica_files import read
 from keras_fusion.training._replica_loop import SingleFit
 from keras_fusion.training._replica_program import Program
@@ -124,7 +124,7 @@ def fit_replicas(
     validation = None
     if validation_data is not None:
         validation = arrays(*validation_data, *[None] * (3 - len(validation_data)), first)
-    plan = SimpleNamespace(
+    plan = Plan(
         epochs=epochs,
         batch_size=batch_size,
         samples=len(keras.tree.flatten(data)[0]),
@@ -172,9 +172,9 @@ def _one_by_one(build, first, seeds, data, validation, plan, backup_dir):
             engine.restart(seed, build)
         if saved is not None:
             engine.load(saved.values)
-        own = SimpleNamespace(**vars(plan))
+        own = plan
         if plan.rates is not None:
-            own.rates = lambda epoch, k=k: plan.rates(epoch)[k : k + 1]
+            own = replace(plan, rates=lambda epoch, k=k: plan.rates(epoch)[k : k + 1])
         history, values, epoch, count = run_epochs(engine, own, [seed], path, saved)
         histories.append(history)
         states.append(values)
@@ -193,7 +193,7 @@ def _one_by_one(build, first, seeds, data, validation, plan, backup_dir):
 
 
 def check_seeds(seeds):
-    """The seeds as a list of distinct ints."""
+    """The seeds as a list of distinct integers."""
     if not isinstance(seeds, (list, tuple, range, np.ndarray)):
         raise TypeError(f"seeds: expected a sequence of ints. Received: {seeds!r}")
     seeds = [int(s) if isinstance(s, np.integer) else s for s in seeds]
