@@ -1,6 +1,8 @@
 """Fusion models for serving: formats that other programs load without this package."""
 
-from keras_fusion.exporting.formats import ExportReport, export
-from keras_fusion.exporting.saved_model import export_saved_model
+from keras_fusion.exporting._command import add_command
+from keras_fusion.exporting.formats import export, export_saved_model
+from keras_fusion.exporting.report import ExportReport
 
+# The other name is for the package's command line.
 __all__ = ["ExportReport", "export", "export_saved_model"]

@@ -1,24 +1,24 @@
-"""Exports a .keras file: python -m keras_fusion.exporting model.keras out/ --format onnx"""
+"""The command that exports a .keras file: python -m keras_fusion export model.keras out/"""
 
-import argparse
 import importlib
-import sys
 
 import keras
 
 from keras_fusion.exporting.formats import FORMATS, QUANTIZE, export
 
 
-def main(arguments=None):
-    """Runs the command; an error is a line on stderr and exit status 2."""
-    parser = argparse.ArgumentParser(
-        prog="python -m keras_fusion.exporting",
+def add_command(commands):
+    """Adds the parser of `export` to the subparsers of `python -m keras_fusion`."""
+    parser = commands.add_parser(
+        "export",
+        help="write a .keras file as a SavedModel, ONNX or LiteRT",
         description="Writes a fusion model from a .keras file as a SavedModel, ONNX or LiteRT, "
         "after comparing what was written with Keras.",
     )
+    parser.set_defaults(run=_run)
     parser.add_argument("model", help=".keras file of a FusionModel")
     parser.add_argument("path", help="folder, or file that ends in .onnx or .tflite; new")
-    parser.add_argument("--format", choices=FORMATS, default="saved_model")
+    parser.add_argument("--format", choices=FORMATS, help="without it the suffix of path decides")
     parser.add_argument(
         "--raw",
         nargs="+",
@@ -36,20 +36,19 @@ def main(arguments=None):
         metavar="MODULE",
         help="modules with layers of your own, which run: import only what you trust",
     )
-    args = parser.parse_args(arguments)
-    try:
-        for module in args.modules:
-            importlib.import_module(module)
-        export(
-            keras.models.load_model(args.model),
-            args.path,
-            args.format,
-            raw=_raw(args.raw),
-            quantize=args.quantize,
-            tolerance=args.tolerance,
-        )
-    except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {type(error).__name__}: {error}\n")
+
+
+def _run(args):
+    for module in args.modules:
+        importlib.import_module(module)
+    export(
+        keras.models.load_model(args.model),
+        args.path,
+        args.format,
+        raw=_raw(args.raw),
+        quantize=args.quantize,
+        tolerance=args.tolerance,
+    )
 
 
 def _raw(items):
@@ -59,7 +58,3 @@ def _raw(items):
         kind, _, scale = kind.partition("*")
         raw[modality] = (kind, float(scale)) if scale else kind
     return raw or None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

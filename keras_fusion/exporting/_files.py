@@ -5,7 +5,19 @@ import os
 import shutil
 import tempfile
 
-_SUFFIXES = (".onnx", ".tflite", ".keras", ".h5", ".pb")
+SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
+_OF_FILES = (*SUFFIXES.values(), ".keras", ".h5", ".pb")
+
+
+def target(path, format):
+    """`(absolute path, format)` of an export; of no format the one that the suffix says."""
+    path = _absolute(path)
+    if format is None:
+        said = [name for name, suffix in SUFFIXES.items() if path.endswith(suffix)]
+        format = said[0] if said else "saved_model"
+    if format == "saved_model":
+        return _new_folder(path), format
+    return _new_file(path, SUFFIXES[format]), format
 
 
 def _absolute(path):
@@ -14,10 +26,9 @@ def _absolute(path):
     return os.path.abspath(os.fspath(path))
 
 
-def new_folder(path):
-    """`path`, absolute, if a folder may appear there; else an error."""
-    path = _absolute(path)
-    if path.endswith(_SUFFIXES):
+def _new_folder(path):
+    """`path` if a folder may appear there; else an error."""
+    if path.endswith(_OF_FILES):
         raise ValueError(
             f"path: expected a folder, as a SavedModel is one (or another format). Received: {path}"
         )
@@ -28,10 +39,9 @@ def new_folder(path):
     return path
 
 
-def new_file(path, suffix):
-    """The absolute path of a file to be, `path` itself or "model" in the folder `path`."""
-    path = _absolute(path)
-    if path.endswith(_SUFFIXES) and not path.endswith(suffix):
+def _new_file(path, suffix):
+    """The path of a file to be, `path` itself or "model" in the folder `path`."""
+    if path.endswith(_OF_FILES) and not path.endswith(suffix):
         raise ValueError(f"path: expected a folder or a file {suffix}. Received: {path}")
     if not path.endswith(suffix):
         path = os.path.join(path, f"model{suffix}")

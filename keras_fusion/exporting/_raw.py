@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_fusion._checks import check_choice, is_number
-from keras_fusion.exporting._signatures import Endpoint, everything, predictions
+from keras_fusion.exporting._signatures import Endpoint, all_inputs_to_all_heads, predictions
 
 KINDS = ("jpeg", "png", "wav")
 _RATE = 16000  # of the sounds that the check makes; nothing depends on it
@@ -20,7 +20,7 @@ def raw_endpoint(model, raw):
         model: `FusionModel`.
         raw: Dict `{modality: kind}` or `{modality: (kind, scale)}`, see `export`.
     """
-    all_heads = everything(model)
+    all_heads = all_inputs_to_all_heads(model)
     specs = {name: spec for name, spec in all_heads.specs.items() if name != "present"}
     decoders = {}
     for modality, kind, scale in check_raw(model, raw):

@@ -6,13 +6,24 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_fusion.exporting.saved_model import heads, input_spec
 from keras_fusion.graph import ancestors
 from keras_fusion.models.fusion_model import called_on
 
 Endpoint = namedtuple("Endpoint", "function specs expected")
 """`function({input: tensor})` gives `{output: tensor}`; `specs` are its inputs by name;
 `expected({input: array})` gives what Keras predicts, `{output: array}`, by another way."""
+
+
+def input_spec(tensor):
+    """What an exported function is told of an input: its name, any batch size."""
+    return keras.InputSpec(shape=(None, *tensor.shape[1:]), dtype=tensor.dtype, name=tensor.name)
+
+
+def heads(model, inputs):
+    """Every prediction, in float32 whatever the model computes in."""
+    return {
+        name: ops.cast(tensor, "float32") for name, tensor in model(inputs, training=False).items()
+    }
 
 
 def flat_inputs(model):
@@ -26,7 +37,7 @@ def structured(model, flat):
     return keras.tree.map_structure(lambda tensor: flat[tensor.name], inputs)
 
 
-def everything(model, suffix=""):
+def all_inputs_to_all_heads(model, suffix=""):
     """The one function of the formats that have no signatures: all inputs to all heads.
 
     `suffix` is added to the names of the modalities' heads: in ONNX inputs and outputs share one
@@ -48,7 +59,7 @@ def signatures(model):
     """`{signature: Endpoint}` of a SavedModel, without those for raw bytes."""
     specs = {name: input_spec(tensor) for name, tensor in flat_inputs(model).items()}
     given = {name: spec for name, spec in specs.items() if name != "present"}
-    all_heads = everything(model)
+    all_heads = all_inputs_to_all_heads(model)
     found = {
         "serving_default": Endpoint(
             lambda inputs: {"central": all_heads.function(inputs)["central"]},
@@ -130,7 +141,7 @@ def _levels(model):
     """`(name, layer, sources, shares)` of the fusion levels; no shares where a gate gives them."""
     for level in model.get_config()["fusion_levels"]:
         layer = model.get_layer(level["layer"])
-        fixed = None if hasattr(layer, "gates") else layer.fusion_weights()
+        fixed = None if layer.fusion_weights_per == "sample" else layer.fusion_weights()
         yield level["name"], layer, level["sources"], fixed
 
 
@@ -144,7 +155,7 @@ def _shares(model, levels, inputs):
             args, kwargs = called_on(
                 model, layer, structured(model, inputs), lambda graph, x: graph(x, training=False)
             )
-            gates = ops.cast(layer.gates(*args, **kwargs), "float32")
+            gates = ops.cast(layer.fusion_weights(*args, **kwargs), "float32")
             shares = [gates[:, k] for k in range(len(sources))]
         else:
             shares = [ones * share for share in fixed]

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 
 from keras_fusion._keras import flat_layers
-from keras_fusion.exporting import _check, _signatures
-from keras_fusion.exporting._verification import write
+from keras_fusion.exporting import _signatures
+from keras_fusion.exporting._verification import difference, write
 
 _LIMIT = 3600  # seconds; only to end a process that hangs
 
@@ -88,8 +88,8 @@ def _serve(folder):
     samples, expected = (
         dict(np.load(os.path.join(folder, f"{name}.npz"))) for name in ("samples", "expected")
     )
-    found = _signatures.everything(model).expected(samples)
-    between = _check.difference(found, expected, "Keras on TensorFlow")
+    found = _signatures.all_inputs_to_all_heads(model).expected(samples)
+    between = difference(found, expected, "Keras on TensorFlow")
     return write(model, samples=samples, between=between, **job)
 
 

@@ -1,48 +1,21 @@
 """Writes a format on TensorFlow, runs it, and lets it appear if it agrees with Keras."""
 
-from dataclasses import dataclass
+import keras
+import numpy as np
+from keras import layers
 
 from keras_fusion._keras import flat_layers
-from keras_fusion.exporting import _check, _files, _raw, _signatures
+from keras_fusion.exporting import _files, _raw, _signatures
 from keras_fusion.exporting._runners import RUNNERS
 from keras_fusion.exporting._writers import WRITERS
+from keras_fusion.exporting.report import ExportReport
+from keras_fusion.models.fusion_model import check_inputs
 
 # The largest difference that passes as rounding: of float32, of 16 bits, of 8 bits.
 _TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "mixed": 2e-2, "dynamic": 5e-2}
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What `export` wrote; printed it is a line.
-
-    Attributes:
-        path: Of the file or folder.
-        format: Of `FORMATS`.
-        signatures: Tuple of names; of ONNX and LiteRT "serving_default" alone.
-        max_difference: The largest difference from Keras' predictions; where these are above 1,
-            divided by the largest of them.
-        tolerance: What it was compared with.
-        size: In bytes.
-
-    Example:
-
-    >>> from keras_fusion.exporting import ExportReport
-    >>> print(ExportReport("m.onnx", "onnx", ("serving_default",), 6e-8, 1e-4, 20480))
-    onnx: m.onnx, 20 kB, differs from Keras by at most 6.0e-08 (allowed: 1e-04)
-    """
-
-    path: str
-    format: str
-    signatures: tuple
-    max_difference: float
-    tolerance: float
-    size: int
-
-    def __str__(self):
-        return (
-            f"{self.format}: {self.path}, {self.size / 1024:,.0f} kB, differs from Keras by at "
-            f"most {self.max_difference:.1e} (allowed: {self.tolerance:.0e})"
-        )
+_BATCHES = (3, 1)
+_ANY_LENGTH = 16
+_WORDS = ("soft", "and", "warm", "unknown")
 
 
 def write(model, path, format, samples, raw, quantize, tolerance, between=0.0):
@@ -57,7 +30,7 @@ def write(model, path, format, samples, raw, quantize, tolerance, between=0.0):
             endpoints["raw"] = _raw.raw_endpoint(model, raw)
     else:
         suffix = "_head" if format == "onnx" else ""
-        endpoints = {"serving_default": _signatures.everything(model, suffix)}
+        endpoints = {"serving_default": _signatures.all_inputs_to_all_heads(model, suffix)}
     with _files.appears(path) as written:
         WRITERS[format](model, endpoints, written, quantize)
         largest = max(between, _compare(model, endpoints, written, format, samples, raw))
@@ -82,12 +55,125 @@ def _compare(model, endpoints, written, format, samples, raw):
     run = RUNNERS[format](written)
     largest = 0.0
     for name, endpoint in endpoints.items():
-        for x in _check.batches(samples):
+        for x in batches(samples):
             given = contents = {key: x[key] for key in endpoint.specs}
             if name == "raw":
                 given, contents = _raw.raw_samples(model, raw, contents)
             expected = endpoint.expected(contents)
-            found = run(name, _check.with_rubbish(given, model))
+            found = run(name, with_garbage(given, model))
             where = f"{format}, signature {name!r}"
-            largest = max(largest, _check.difference(found, expected, where))
+            largest = max(largest, difference(found, expected, where))
     return largest
+
+
+# ---- random samples, and what is compared
+
+
+def samples_for(model, samples=None, count=_BATCHES[0], seed=0):
+    """`{input name: array}` to compare predictions on.
+
+    Args:
+        model: `FusionModel`.
+        samples: None (random ones), or a dict as `model.predict` takes.
+    """
+    named = _signatures.flat_inputs(model)
+    if samples is None:
+        rng = np.random.default_rng(seed)
+        x = {name: _random(model, rng, tensor, count) for name, tensor in named.items()}
+    else:
+        try:
+            samples = check_inputs(samples, model.input)
+        except ValueError as error:
+            raise ValueError(f"samples: {error}") from None
+        x = {}
+        for name, own in model.input.items():
+            if name == "present":
+                continue
+            parts = own if isinstance(own, dict) else {None: own}
+            for key, tensor in parts.items():
+                given = np.asarray(samples[name] if key is None else samples[name][key])
+                x[tensor.name] = _of_type(given[:count], tensor.dtype)
+                _check_shape(name, x[tensor.name], tensor)
+    if model.has_present:
+        size = len(next(iter(x.values())))
+        # The first sample has everything, the others lack one modality each.
+        x["present"] = np.ones((size, len(model.modalities)), named["present"].dtype)
+        for row in range(1, size):
+            x["present"][row, row % len(model.modalities)] = 0
+    return x
+
+
+def _check_shape(name, array, tensor):
+    fits = array.ndim == len(tensor.shape) and len(array)
+    if not fits or any(
+        s not in (None, a) for s, a in zip(tensor.shape[1:], array.shape[1:], strict=True)
+    ):
+        raise ValueError(
+            f'samples["{name}"]: expected at least one sample of shape {tuple(tensor.shape[1:])}. '
+            f"Received shape: {array.shape}"
+        )
+
+
+def _random(model, rng, tensor, count):
+    shape = (count, *(_ANY_LENGTH if size is None else size for size in tensor.shape[1:]))
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    if dtype == "string":
+        words = rng.choice(_WORDS, size=(*shape, 4))
+        return np.apply_along_axis(" ".join, -1, words).astype(object)
+    if dtype == "bool":
+        return np.ones(shape, "bool")  # a mask: of zeros alone it says that nothing is there
+    if "int" in dtype:
+        return rng.integers(1, _number_of_ids(model), shape).astype(dtype)
+    return rng.normal(size=shape).astype(dtype)
+
+
+def _number_of_ids(model):
+    """Ids below this are known to every embedding of the model."""
+    known = [x.input_dim for x in flat_layers(model) if isinstance(x, layers.Embedding)]
+    return min([max(size, 2) for size in known], default=2)
+
+
+def _of_type(array, dtype):
+    return array.astype(object) if dtype == "string" else array.astype(dtype)
+
+
+def batches(x):
+    """The samples at two batch sizes."""
+    for count in _BATCHES:
+        yield {name: array[:count] for name, array in x.items()}
+
+
+def with_garbage(x, model):
+    """The samples with NaN in floats that `present` says are absent, which must do no harm."""
+    if "present" not in x:
+        return x
+    x = {name: np.array(array) for name, array in x.items()}
+    for column, modality in enumerate(sorted(model.modalities)):
+        for tensor in keras.tree.flatten(model.input[modality]):
+            if x[tensor.name].dtype.kind == "f":
+                x[tensor.name][x["present"][:, column] == 0] = np.nan
+    return x
+
+
+def difference(found, expected, where):
+    """The largest difference of two `{output: array}`, relative where values are above 1."""
+    if sorted(found) != sorted(expected):
+        raise RuntimeError(
+            f"export: expected the outputs {sorted(expected)} of {where}. Received: {sorted(found)}"
+        )
+    largest = 0.0
+    for name, wanted in expected.items():
+        got, wanted = np.asarray(found[name], "float64"), np.asarray(wanted, "float64")
+        if got.shape != wanted.shape:
+            raise RuntimeError(
+                f"export: expected {name!r} of {where} in the shape {wanted.shape}. "
+                f"Received: {got.shape}"
+            )
+        if not np.isfinite(wanted).all():
+            raise ValueError(
+                f"samples: expected some on which the model predicts finite numbers. Received: "
+                f"{name!r} of {where} is not; give others than the random ones"
+            )
+        worst = np.max(np.abs(got - wanted), initial=0) / max(1.0, np.abs(wanted).max(initial=0))
+        largest = max(largest, worst if np.isfinite(worst) else np.inf)
+    return float(largest)

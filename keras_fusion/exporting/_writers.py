@@ -9,12 +9,14 @@ import numpy as np
 from keras import ops
 
 from keras_fusion.exporting._signatures import flat_inputs
-from keras_fusion.exporting.saved_model import write_saved_model
 
 
 def _saved_model(model, endpoints, path, quantize):
-    named = {name: (endpoint.function, endpoint.specs) for name, endpoint in endpoints.items()}
-    write_saved_model(model, named, path)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for name, endpoint in endpoints.items():
+        archive.add_endpoint(name, endpoint.function, [endpoint.specs])
+    archive.write_out(path, verbose=False)
 
 
 def _onnx(model, endpoints, path, quantize):

@@ -9,9 +9,9 @@ import importlib.util
 import keras
 
 from keras_fusion._checks import check_bool, check_choice, is_number
-from keras_fusion.exporting import _check, _files, _raw, _signatures, _subprocess
-from keras_fusion.exporting._verification import ExportReport, write
-from keras_fusion.exporting.saved_model import check_model
+from keras_fusion.exporting import _files, _raw, _signatures, _subprocess
+from keras_fusion.exporting._verification import samples_for, write
+from keras_fusion.exporting.report import ExportReport
 
 FORMATS = ("saved_model", "onnx", "litert")
 QUANTIZE = (None, "dynamic", "float16")
@@ -21,13 +21,12 @@ _NEEDS = {
              "onnxruntime": "onnxruntime"},
     "litert": {"tensorflow": "tensorflow", "ai_edge_litert": "ai-edge-litert"},
 }  # fmt: skip
-_SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
 
 
 def export(
     model,
     path,
-    format="saved_model",
+    format=None,
     *,
     raw=None,
     quantize=None,
@@ -37,16 +36,14 @@ def export(
 ):
     """Writes a fusion model for other programs, and checks that it answers as Keras does.
 
-    `kf.export` is the room and this function at once: `kf.export(model, path, format=...)`.
-
     Inputs and outputs are named as in Keras, and batches may have any size. Inputs
     are named after the modalities; where a modality has several inputs, after both, as in
     "text_token_ids". Predictions are float32.
 
     - "saved_model": a folder for TensorFlow Serving or `tf.saved_model.load`, which needs neither
       Keras nor this package. Signatures: `serving_default`, the central prediction; `all_heads`;
-      `missing_modalities`, which takes the mask "present" as well (in the others everything
-      counts as present); `<modality>_only`, a modality's own head from its own inputs, where
+      `missing_modalities`, which takes the mask "present" as well (in the others all modalities
+      count as present); `<modality>_only`, a modality's own head from its own inputs, where
       no other modality reaches that head; `fusion_weights`, the shares `<level>_<source>` of
       every sample, where the method has gates; `raw`, see there. All but the first give every
       head they have.
@@ -61,22 +58,25 @@ def export(
 
     Args:
         model: `FusionModel`.
-        path: For "saved_model" a folder that does not exist yet or is empty. For the others a
-            file that ends in ".onnx" or ".tflite" and does not exist yet, or a folder, in which
-            "model.onnx" or "model.tflite" is written. It appears when all is checked, never
-            half-written.
-        format: "saved_model", "onnx" or "litert".
-        raw: None, or a dict `{modality: kind}` for "saved_model": the signature `raw` takes for
+        path: String or path object. For "saved_model" a folder that does not exist yet or is
+            empty. For the others a file that ends in ".onnx" or ".tflite" and does not exist yet,
+            or a folder, in which "model.onnx" or "model.tflite" is written. It appears when all
+            is checked, never half-written.
+        format: String or `None`, one of `"saved_model"`, `"onnx"`, `"litert"`. If `None`, the
+            suffix of `path` decides, and a folder means `"saved_model"`. Defaults to `None`.
+        raw: Dict `{modality: kind}` or `None`, for "saved_model": the signature `raw` takes for
             these modalities the bytes of files. "jpeg" or "png" (either reads both): decoded,
             resized to the input's size, 0 to 255. "wav": PCM of 16 bits, -1 to 1, cut or padded
             to the input's length. `{modality: (kind, scale)}` multiplies by a number, as
-            `("jpeg", 1 / 255)`.
-        quantize: None, or for "litert" "dynamic" (weights in 8 bits, a quarter of the size) or
-            "float16" (half of it).
-        samples: None, or a dict of arrays as for `predict`, to compare on instead of random ones.
-        tolerance: None, or the largest `max_difference` that passes. By default 1e-4; 0.01 with
-            "float16", 0.05 with "dynamic", 0.02 for models in mixed precision.
-        verbose: Bool. Whether the report is printed.
+            `("jpeg", 1 / 255)`. Defaults to `None`.
+        quantize: String or `None`, for "litert": `"dynamic"` (weights in 8 bits, a quarter of the
+            size) or `"float16"` (half of it). Defaults to `None`.
+        samples: Dict of arrays as for `predict`, to compare on, or `None` for random ones.
+            Defaults to `None`.
+        tolerance: Non-negative float, the largest `max_difference` that passes. If `None`, 1e-4;
+            0.01 with "float16", 0.05 with "dynamic", 0.02 for models in mixed precision. Defaults
+            to `None`.
+        verbose: Boolean, whether the report is printed. Defaults to `True`.
 
     Returns:
         `ExportReport`.
@@ -99,16 +99,18 @@ def export(
     ...     report = kf.export(model, path, verbose=False)
     ...     assert "fusion_weights" in report.signatures and report.max_difference < 1e-5
     """
-    check_model(model)
+    if not hasattr(model, "fusion_weights") or not isinstance(model, keras.Model):
+        raise TypeError(f"model: expected a FusionModel. Received: {type(model).__name__}")
     check_bool("verbose", verbose)
+    check_choice("format", format, (None, *FORMATS))
+    path, format = _files.target(path, format)
     options = {"raw": raw, "quantize": quantize, "tolerance": tolerance}
     _check_options(model, format, **options)
-    path = target(path, format)
-    samples = _check.samples_for(model, samples)
+    samples = samples_for(model, samples)
     if keras.backend.backend() == "tensorflow":
         report = write(model, path, format, samples, **options)
     else:
-        expected = _signatures.everything(model).expected(samples)
+        expected = _signatures.all_inputs_to_all_heads(model).expected(samples)
         report = _subprocess.export_on_tensorflow(model, path, format, samples, expected, **options)
         report = ExportReport(**{**report, "signatures": tuple(report["signatures"])})
     if verbose:
@@ -116,15 +118,36 @@ def export(
     return report
 
 
-def target(path, format):
-    """The absolute path that an export appears at."""
-    if format == "saved_model":
-        return _files.new_folder(path)
-    return _files.new_file(path, _SUFFIXES[format])
+def export_saved_model(model, path, *, verbose=False, **options):
+    """Writes a fusion model as a TensorFlow SavedModel: `export` with that format.
+
+    Args:
+        model: `FusionModel`.
+        path: String or path object, a folder that does not exist yet or is empty.
+        verbose: Boolean, whether the report is printed. Defaults to `False`.
+        **options: `raw`, `samples` and `tolerance` of `export`.
+
+    Returns:
+        `ExportReport`.
+
+    Raises:
+        TypeError, ValueError, ImportError, RuntimeError: As `export`.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> import keras
+    >>> import keras_fusion as kf
+    >>> model = kf.build_centralnet([kf.backbones.mlp(4), kf.backbones.mlp(6)])
+    >>> if keras.backend.backend() == "tensorflow":
+    ...     path = os.path.join(tempfile.mkdtemp(), "served", "1")
+    ...     report = kf.export_saved_model(model, path)
+    ...     assert "saved_model.pb" in os.listdir(path)
+    """
+    return export(model, path, "saved_model", verbose=verbose, **options)
 
 
 def _check_options(model, format, raw, quantize, tolerance):
-    check_choice("format", format, FORMATS)
     check_choice("quantize", quantize, QUANTIZE)
     if quantize is not None and format != "litert":
         raise ValueError(f'quantize: expected None unless format="litert". Received: {quantize!r}')

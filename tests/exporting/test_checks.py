@@ -6,7 +6,7 @@ from helpers.exported import on_tensorflow, small
 from helpers.tiny import batch, vector_net
 
 import keras_fusion as kf
-from keras_fusion.exporting import formats
+from keras_fusion.exporting import _verification, formats
 
 TARGETS = {"saved_model": "m", "onnx": "m/a.onnx", "litert": "m/a.tflite"}
 
@@ -48,11 +48,11 @@ def test_every_signature_is_compared(signature, quick, tmp_path):
         kf.export(small(missing_modalities=True), tmp_path / "m", verbose=False)
 
 
-def test_absent_modalities_are_rubbish_in_the_comparison():
+def test_absent_modalities_are_garbage_in_the_comparison():
     model = small(missing_modalities=True)
-    x = formats._check.samples_for(model)
+    x = _verification.samples_for(model)
     assert x["present"].tolist() == [[1, 1], [1, 0], [0, 1]]  # columns a, b
-    found = formats._check.with_rubbish(x, model)
+    found = _verification.with_garbage(x, model)
     assert [np.isnan(row).all() for row in found["a"]] == [False, False, True]
     assert [np.isnan(row).any() for row in found["b"]] == [False, True, False]
     assert not any(np.isnan(array).any() for array in x.values())

@@ -11,7 +11,7 @@ from helpers.tiny import map_net, outputs, vector_net
 from keras import layers
 
 import keras_fusion as kf
-from keras_fusion.exporting import _check, _signatures
+from keras_fusion.exporting import _signatures, _verification
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,7 +39,7 @@ def nets():
 
 
 def depends_on_its_inputs(model):
-    x = _check.samples_for(model)
+    x = _verification.samples_for(model)
     found = outputs(model, _signatures.structured(model, x))["central"]
     return np.ptp(found, axis=0).max() > 1e-6
 

@@ -24,18 +24,18 @@ from helpers.tiny import batch, outputs, vector_net
 from keras import layers
 
 import keras_fusion as kf
-from keras_fusion.exporting import _command as command
-from keras_fusion.exporting import _subprocess, formats
+from keras_fusion import __main__ as command
+from keras_fusion.exporting import _subprocess, _verification, formats
 
 
 def export_by_process(model, path, format, tolerance=None):
     """As JAX and PyTorch export; called directly where the backend is TensorFlow already."""
     if BACKEND != "tensorflow":
         return kf.export(model, path, format, tolerance=tolerance, verbose=False)
-    samples = formats._check.samples_for(model)
-    expected = formats._signatures.everything(model).expected(samples)
+    samples = _verification.samples_for(model)
+    expected = formats._signatures.all_inputs_to_all_heads(model).expected(samples)
     options = {"raw": None, "quantize": None, "tolerance": tolerance}
-    path = formats.target(path, format)
+    path, _ = formats._files.target(path, format)
     return formats.ExportReport(
         **_subprocess.export_on_tensorflow(model, path, format, samples, expected, **options)
     )
@@ -107,11 +107,11 @@ def test_command(quick, tmp_path, capsys):
     model = kf.build_late_fusion({name: net() for name, net in NETS.items()})
     model.save(tmp_path / "model.keras")
     file, out = str(tmp_path / "model.keras"), tmp_path / "out"
-    command.main([file, str(out / "1"), "--raw", "sound=wav", "image=jpeg*0.5"])
+    command.main(["export", file, str(out / "1"), "--raw", "sound=wav", "image=jpeg*0.5"])
     assert "raw" in quick["endpoints"] and (out / "1" / "saved_model.pb").exists()
     assert capsys.readouterr().out.startswith("saved_model: ")
     command.main(
-        [file, str(out), "--format", "litert", "--quantize", "dynamic", "--import", "json"]
+        ["export", file, str(out / "model.tflite"), "--quantize", "dynamic", "--import", "json"]
     )
     assert (out / "model.tflite").exists()
     for arguments, status, match in (
@@ -123,7 +123,7 @@ def test_command(quick, tmp_path, capsys):
         ([file, str(out / "2"), "--import", "no_such"], 2, "No module named 'no_such'"),
     ):
         with pytest.raises(SystemExit) as ended:
-            command.main(arguments)
+            command.main(["export", *arguments])
         assert ended.value.code == status
         assert re.search(match, capsys.readouterr().err), match
     assert not (out / "2").exists()
@@ -135,7 +135,7 @@ def test_command_in_a_process(tmp_path):
     needs("onnx")
     model = small()
     model.save(tmp_path / "model.keras")
-    arguments = ["-m", "keras_fusion.exporting", "model.keras", "out/", "--format", "onnx"]
+    arguments = ["-m", "keras_fusion", "export", "model.keras", "out/", "--format", "onnx"]
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=tmp_path,

@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from helpers.exported import on_tensorflow
 from helpers.tiny import (
     assert_close,
     batch,
@@ -21,18 +22,7 @@ from keras import layers
 
 from keras_fusion import build_centralnet, export_saved_model
 
-on_torch = keras.backend.backend() == "torch"
-exports = pytest.mark.skipif(on_torch, reason="Keras writes no SavedModel from PyTorch")
-# Keras on JAX passes an argument to jax2tf that JAX is about to drop.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The `native_serialization` parameter:DeprecationWarning"
-)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def needs_tensorflow():
-    if not on_torch:
-        pytest.importorskip("tensorflow")
+pytestmark = on_tensorflow  # from JAX and PyTorch: test_processes.py
 
 
 def small(**arguments):
@@ -86,7 +76,6 @@ def exported(request, tmp_path_factory):
     return model, x, path
 
 
-@exports
 def test_signatures_give_the_models_own_numbers(exported):
     import tensorflow as tf
 
@@ -123,7 +112,6 @@ assert not [name for name in sys.modules if name.partition(".")[0] == "keras_fus
 """
 
 
-@exports
 @pytest.mark.slow
 @pytest.mark.parametrize("exported", ["missing_modality"], indirect=True)
 def test_runs_where_this_package_is_not_imported(exported, tmp_path):
@@ -148,7 +136,6 @@ def test_runs_where_this_package_is_not_imported(exported, tmp_path):
     )
 
 
-@exports
 def test_mixed_precision_is_served_in_float32(tmp_path):
     import tensorflow as tf
 
@@ -193,7 +180,6 @@ def archive(monkeypatch):
     return QuickArchive
 
 
-@exports
 @pytest.mark.parametrize("kind", [str, lambda path: path])
 @pytest.mark.parametrize("exists", [False, True])
 def test_folder_may_be_new_or_empty(kind, exists, archive, tmp_path):
@@ -205,14 +191,12 @@ def test_folder_may_be_new_or_empty(kind, exists, archive, tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["b"], "nothing left beside it"
 
 
-@exports
 def test_relative_path(archive, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     export_saved_model(small(), "served")
     assert (tmp_path / "served" / "saved_model.pb").exists()
 
 
-@exports
 @pytest.mark.parametrize("exists", [False, True])
 def test_nothing_is_left_of_an_export_that_fails(exists, archive, tmp_path):
     archive.fails = True
@@ -238,7 +222,6 @@ def full_folder(folder):
     return folder / "full"
 
 
-@exports
 @pytest.mark.parametrize(
     ("target", "match"),
     [
@@ -265,15 +248,7 @@ def test_other_models_are_refused(model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(not on_torch, reason="about the PyTorch backend")
-def test_pytorch_says_where_to_export(tmp_path):
-    with pytest.raises(RuntimeError, match="Received: torch.*KERAS_BACKEND=tensorflow"):
-        export_saved_model(small(), tmp_path / "served")
-    assert not list(tmp_path.iterdir())
-
-
-@exports
 def test_without_tensorflow(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="needs tensorflow"):
+    with pytest.raises(ImportError, match="expected tensorflow to be installed"):
         export_saved_model(small(), tmp_path / "served")
