@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from keras_fusion._checks import check_int
+from keras_fusion._keras import flat_layers, inputs_struct
 from keras_fusion.graph import as_functional, call_on, open_at
 from keras_fusion.models.assembly._alignment import pool_to
 
@@ -56,7 +57,7 @@ def _end(stream):
         return stream.masked_inputs
     # A model of its own: the backbone's name may be that of an input.
     graph = as_functional(stream.model)
-    end = keras.Model(graph._inputs_struct, graph.outputs[0], name=f"{stream.name}_features")
+    end = keras.Model(inputs_struct(graph), graph.outputs[0], name=f"{stream.name}_features")
     return call_on(end, stream.masked_inputs)
 
 
@@ -76,7 +77,7 @@ def last_tokens(streams, taps, keep_heads, max_tokens):
 
 
 def _cut_to_tokens(stream):
-    if any(_reads_to_vector(layer) for layer in stream.model._flatten_layers()):
+    if any(_reads_to_vector(layer) for layer in flat_layers(stream.model)):
         return
     with_tokens = [i for i, point in enumerate(stream.points) if len(point.shape) > 1]
     if with_tokens:
