@@ -6,6 +6,7 @@ from keras_fusion.layers.cooccurrence_regularization import CooccurrenceRegulari
 from keras_fusion.layers.cross_connections import CrossConnection1D2D, CrossConnection2D1D
 from keras_fusion.layers.cross_modal_attention import CrossModalAttention
 from keras_fusion.layers.elementwise_fusion import ElementwiseFusion
+from keras_fusion.layers.fusion_layer import FusionLayer
 from keras_fusion.layers.gated_multimodal_unit import GatedMultimodalUnit
 from keras_fusion.layers.masked_average import MaskedAverage
 from keras_fusion.layers.maxout import Maxout
@@ -32,6 +33,7 @@ __all__ = [
     "CrossConnection2D1D",
     "CrossModalAttention",
     "ElementwiseFusion",
+    "FusionLayer",
     "GatedMultimodalUnit",
     "MaskedAverage",
     "Maxout",

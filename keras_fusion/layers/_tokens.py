@@ -2,47 +2,17 @@
 
 from keras import ops
 
-from keras_fusion.layers._modalities import as_list, check_present, shape_of
 
-
-def check_tokens(layer, shapes, present_shape=None, columns=None):
-    """The shapes as tuples; an error unless they are two or more tensors with features.
-
-    Args:
-        layer: Its name, for the message.
-        shapes: Of the modalities: vectors, sequences, maps or videos.
-        present_shape: Of the mask `present`, or None.
-        columns: How many columns that has; by default one per modality.
-    """
-    what = f"{layer}: expected a list of two or more tensors (batch, ..., features)"
-    if not isinstance(shapes, (list, tuple)) or any(
-        not isinstance(shape, (list, tuple)) for shape in shapes
-    ):
-        raise TypeError(f"{what}. Received shape: {shapes}")
-    shapes = [tuple(shape) for shape in shapes]
-    if len(shapes) < 2 or any(len(s) < 2 or s[-1] is None for s in shapes):
-        raise ValueError(f"{what}. Received shapes: {shapes}")
-    check_present(present_shape, columns or len(shapes))
-    return shapes
-
-
-def check_call(layer, modalities, present, masks, columns=None):
-    """What a call got, against what the layer was built for; returns one mask (or None) each."""
-    shapes = [shape_of(x) for x in as_list(modalities)]
-    check_tokens(type(layer).__name__, shapes, shape_of(present), columns)
-    widths = [shape[-1] for shape in shapes]
-    if widths != layer.widths:
+def check_masks(masks, modalities):
+    """One mask or `None` for each of the modalities; an error for anything else."""
+    masks = [None] * len(modalities) if masks is None else masks
+    if not isinstance(masks, (list, tuple)) or len(masks) != len(modalities):
         raise ValueError(
-            f"modalities: this layer was built for the widths {layer.widths}. Received: {widths}"
+            f"mask: expected a list with one mask or None for each of {len(modalities)} "
+            f"modalities. Received: {masks!r}"
         )
-    masks = [None] * len(shapes) if masks is None else masks
-    if not isinstance(masks, (list, tuple)) or len(masks) != len(shapes):
-        raise ValueError(
-            f"mask: expected a list with one mask or None for each of {len(shapes)} modalities. "
-            f"Received: {masks!r}"
-        )
-    for mask, shape in zip(masks, shapes, strict=True):
-        check_mask(mask, shape)
+    for mask, x in zip(masks, modalities, strict=True):
+        check_mask(mask, tuple(x.shape))
     return list(masks)
 
 

@@ -5,18 +5,11 @@ import numpy as np
 from keras import ops
 
 from keras_fusion._checks import check_bool
-from keras_fusion.layers._modalities import (
-    any_mask,
-    as_list,
-    check_shapes,
-    column,
-    shape_of,
-    without_absent,
-)
+from keras_fusion.layers.fusion_layer import FusionLayer, column
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class CentralFusion(keras.layers.Layer):
+class CentralFusion(FusionLayer):
     """Learned weighted sum of the modalities' tensors and the central one.
 
     Use it at every level of a CentralNet: the modalities' hidden representations meet here with
@@ -34,20 +27,20 @@ class CentralFusion(keras.layers.Layer):
     1 / (number of tensors), the common factor is 1.
 
     Args:
-        modality_scale: Bool, default True. Whether the modalities share one more trainable
-            factor, Eq. (3), or not, Eq. (1).
+        modality_scale: Boolean, whether the modalities share one more trainable factor, Eq. (3),
+            or not, Eq. (1). Defaults to `True`.
         **kwargs: `name`, `dtype` and the other arguments of every Keras layer.
 
     Call arguments:
         modalities: List of one or more tensors of equal shape, any rank from 2 up.
         central: Tensor of that shape, or None at the first level.
-        present: Optional tensor of shape `(batch, number of modalities)`, bool or 0/1: which
-            modalities each sample really has, in the order of `modalities`. Whatever stands in
-            an absent modality's tensor, NaN included, reaches neither the output nor the
-            gradient of the weights. The terms of the modalities that are present are multiplied
-            by sum|alpha| / sum over the present |alpha| (the alphas are signed: their plain sum
-            may be near zero); the central term stays as it is. A sample without any modality
-            gets the central term alone, zeros at the first level.
+        present: Optional tensor of shape `(batch, number of modalities)`, booleans or 0/1: which
+            modalities each sample really has, in the order of `modalities`. Whatever stands in an
+            absent modality's tensor, NaN included, reaches neither the output nor the gradient of
+            the weights. The terms of the modalities that are present are multiplied by sum|alpha| /
+            sum over the present |alpha| (the alphas are signed: their plain sum may be near zero);
+            the central term stays as it is. A sample without any modality gets the central term
+            alone, zeros at the first level.
 
     Input shape:
         `modalities`: list of `(batch, ..., features)`; `central`: `(batch, ..., features)`.
@@ -79,18 +72,19 @@ class CentralFusion(keras.layers.Layer):
         Eq. (1) and (3), Sect. 2.1 and 2.3.
     """
 
+    equal = "shape"
+    open_features = True
+    fusion_weights_per = "layer"
+
     def __init__(self, modality_scale=True, **kwargs):
         super().__init__(**kwargs)
         check_bool("modality_scale", modality_scale)
         self.modality_scale = modality_scale
-        self.supports_masking = True
 
-    # The default: Keras gives no shapes for an empty list, which is an error of _check's.
     def build(self, modalities_shape=(), central_shape=None, present_shape=None):
-        shapes = check_shapes("CentralFusion", modalities_shape, central_shape, present_shape)
-        self.number_of_modalities = len(shapes)
+        super().build(modalities_shape, central_shape=central_shape, present_shape=present_shape)
         self.has_central = central_shape is not None
-        sources = len(shapes) + self.has_central
+        sources = len(modalities_shape) + self.has_central
         start = [1 / sources] * sources + [1.0] * self.modality_scale
         # One vector, not scalars: stacking scalar variables fails on TensorFlow (Keras 3.15).
         self.alpha = self.add_weight(
@@ -101,36 +95,22 @@ class CentralFusion(keras.layers.Layer):
         )
 
     def call(self, modalities, central=None, present=None):
-        modalities = as_list(modalities)
-        if (central is not None) != self.has_central:
-            raise ValueError(
-                f"central: this layer was built {'with' if self.has_central else 'without'} a "
-                f"central tensor. Received: central={central}"
-            )
-        n = self.number_of_modalities
-        if len(modalities) != n:
-            raise ValueError(
-                f"modalities: this layer was built for {n}. Received: {len(modalities)} tensors"
-            )
-        # Again, as build sees only the first call, and other shapes might be broadcast.
-        shapes = [shape_of(hidden) for hidden in modalities]
-        check_shapes("CentralFusion", shapes, shape_of(central), shape_of(present))
+        n = len(self.widths)
+        sources = self.mask_absent(modalities, present, central)
         weights = self._modality_weights(present)
         total = None
-        # Cast: integers, that Keras leaves as they are.
-        for k, hidden in enumerate(without_absent(modalities, present, self.compute_dtype)):
+        for k, hidden in enumerate(sources[:n]):
             weight = weights[k] if present is None else column(weights, k, len(hidden.shape))
             # A chain of multiply-adds: XLA fuses it, where stack + tensordot is twice as slow.
             term = weight * hidden
             total = term if total is None else total + term
-        if central is not None:
-            central = ops.cast(central, self.compute_dtype)
-            total = total + ops.cast(self.alpha, self.compute_dtype)[n] * central
+        if self.has_central:
+            total = total + ops.cast(self.alpha, self.compute_dtype)[n] * sources[n]
         return total
 
     def _modality_weights(self, present):
         """The modalities' factors: `(n,)`, or `(batch, n)` where some may be absent."""
-        n = self.number_of_modalities
+        n = len(self.widths)
         # float32 whatever the policy: quotients of alphas overflow float16 easily.
         alpha = ops.cast(self.alpha, "float32")
         weights = alpha[:n] * alpha[-1] if self.modality_scale else alpha[:n]
@@ -143,12 +123,8 @@ class CentralFusion(keras.layers.Layer):
             weights = here * weights * rescale
         return ops.cast(weights, self.compute_dtype)
 
-    def compute_mask(self, modalities, mask=None):
-        """A step counts where any modality has it; where one has no mask, every step counts."""
-        return any_mask(mask)
-
     def compute_output_shape(self, modalities_shape, central_shape=None, present_shape=None):
-        return check_shapes("CentralFusion", modalities_shape, central_shape, present_shape)[0]
+        return self.check_shapes(modalities_shape, central_shape, present_shape)[0]
 
     def fusion_weights(self, normalize=True):
         """The share of every source, as the paper's Fig. 3 shows it.
@@ -159,19 +135,16 @@ class CentralFusion(keras.layers.Layer):
         subtracted is used as much as one that is added.
 
         Args:
-            normalize: Bool. False gives the signed products themselves.
+            normalize: Boolean, `False` gives the signed products themselves. Defaults to
+                `True`.
 
         Returns:
             NumPy float array, in the order modalities, central. Shares are in [0, 1] and sum
             to 1 (all zeros if every weight is zero).
         """
-        if not self.built:
-            raise ValueError(
-                "fusion_weights: expected a layer that has been built. "
-                f"Received: {self.name}, which has not been called yet"
-            )
+        self.check_built()
         alpha = np.array(ops.convert_to_numpy(self.alpha), dtype="float64")
-        n = self.number_of_modalities
+        n = len(self.widths)
         values = alpha[: n + self.has_central].copy()
         if self.modality_scale:
             values[:n] *= alpha[-1]

@@ -6,11 +6,11 @@ import keras
 from keras import ops
 
 from keras_fusion._checks import check_factor
-from keras_fusion.layers._vectors import check_one_width, vectors
+from keras_fusion.layers.fusion_layer import FusionLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class CooccurrenceRegularization(keras.layers.Layer):
+class CooccurrenceRegularization(FusionLayer):
     """Passes vectors on, and adds to the loss how far those of one sample lie apart.
 
     Use it on the top hidden layers of two networks that see the same things by different
@@ -25,12 +25,12 @@ class CooccurrenceRegularization(keras.layers.Layer):
     mean over the batch our choice, and so are all pairs where there are more than two modalities.
 
     Args:
-        pair_weight: Float >= 0, eta; default 1e-6, XFlow's.
+        pair_weight: Float not below 0, eta. Defaults to `1e-6`, XFlow's.
         **kwargs: The arguments of every Keras layer.
 
     Call arguments:
         modalities: List of two or more vectors of one width.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1, in the order of
             `modalities`. Pairs with an absent modality add nothing (and B stays the size of the
             batch); its vector, NaN included, is replaced by zeros.
 
@@ -57,16 +57,17 @@ class CooccurrenceRegularization(keras.layers.Layer):
         Heterogeneous-Domain Knowledge Propagation; Cangea et al. (2017), XFlow, Sect. III-A-3.
     """
 
+    min_modalities = 2
+    ranks = (2,)
+    equal = "shape"
+
     def __init__(self, pair_weight=1e-6, **kwargs):
         super().__init__(**kwargs)
         check_factor("pair_weight", pair_weight)
         self.pair_weight = pair_weight
 
-    def build(self, modalities_shape=(), present_shape=None):
-        self.widths = check_one_width(self, modalities_shape, present_shape)
-
     def call(self, modalities, present=None):
-        modalities = vectors(self, modalities, present)
+        modalities = self.mask_absent(modalities, present)
         apart = 0.0
         # float32: squares soon leave the range of half precision.
         hidden = [ops.cast(h, "float32") for h in modalities]
@@ -81,8 +82,7 @@ class CooccurrenceRegularization(keras.layers.Layer):
         return modalities
 
     def compute_output_shape(self, modalities_shape=(), present_shape=None):
-        check_one_width(self, modalities_shape, present_shape)
-        return [tuple(shape) for shape in modalities_shape]
+        return self.check_shapes(modalities_shape, present_shape=present_shape)
 
     def get_config(self):
         return {**super().get_config(), "pair_weight": self.pair_weight}

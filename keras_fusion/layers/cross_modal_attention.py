@@ -4,13 +4,14 @@ import keras
 from keras import layers, ops
 
 from keras_fusion._checks import check_bool, check_choice, check_int, check_rate
-from keras_fusion.layers._tokens import all_tokens_of, check_call, check_tokens, filled, mean_of
+from keras_fusion.layers._tokens import all_tokens_of, check_masks, filled, mean_of
+from keras_fusion.layers.fusion_layer import FusionLayer
 
 POOLINGS = (None, "mean")
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class CrossModalAttention(keras.layers.Layer):
+class CrossModalAttention(FusionLayer):
     """Multi-head attention between modalities: queries from one, keys and values from the others.
 
     Use it where a part of one modality belongs to a part of another: words and image regions,
@@ -34,18 +35,20 @@ class CrossModalAttention(keras.layers.Layer):
     vectors W^Q and W^K are without effect, and do not learn.
 
     Args:
-        units: Int >= 1, the width of what comes out, a multiple of `num_heads`.
-        num_heads: Int >= 1, default 4.
-        dropout: Float in [0, 1), default 0, the rate at which attention weights are dropped.
-        residual: Bool, default True: Y_k as above. False: Y_k = A_k; then what comes out of a
-            modality is zeros where all the others are absent.
-        pooling: None (default): every modality keeps its tokens; or "mean": their mean.
-        seed: Int >= 0 or None, of the dropout.
+        units: Positive integer, the width of what comes out, a multiple of `num_heads`.
+        num_heads: Positive integer. Defaults to `4`.
+        dropout: Float from 0 to less than 1, the rate at which attention weights are dropped.
+            Defaults to `0.0`.
+        residual: Boolean, whether Y_k is as above. `False`: Y_k = A_k; then what comes out of a
+            modality is zeros where all the others are absent. Defaults to `True`.
+        pooling: `None`, every modality keeps its tokens, or `"mean"`, their mean. Defaults to
+            `None`.
+        seed: Integer not below 0, of the dropout, or `None`. Defaults to `None`.
         **kwargs: The arguments of every Keras layer.
 
     Call arguments:
         modalities: List of two or more vectors, sequences, maps or videos.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1, in the order of
             `modalities`: the tokens of an absent modality, NaN included, are no keys, and zeros
             come out for it.
         mask: Optional list of one mask or None per modality, `(batch, steps)`: steps that do not
@@ -77,6 +80,8 @@ class CrossModalAttention(keras.layers.Layer):
         (2017), Attention Is All You Need, Sect. 3.1 and 3.2.
     """
 
+    min_modalities = 2
+
     def __init__(
         self,
         units,
@@ -105,11 +110,9 @@ class CrossModalAttention(keras.layers.Layer):
         self.residual = residual
         self.pooling = pooling
         self.seed = seed
-        self.supports_masking = True
 
     def build(self, modalities_shape=(), present_shape=None):
-        shapes = check_tokens(type(self).__name__, modalities_shape, present_shape)
-        self.widths = [shape[-1] for shape in shapes]
+        super().build(modalities_shape, present_shape=present_shape)
         self.projections, self.attentions, self.norms = [], [], []
         for k, width in enumerate(self.widths):
             options = {"dtype": self.dtype_policy}
@@ -134,7 +137,7 @@ class CrossModalAttention(keras.layers.Layer):
 
     # `modalities_mask` is how Keras calls the masks it carries where there is a `present` too.
     def call(self, modalities, present=None, mask=None, modalities_mask=None, training=None):
-        masks = check_call(self, modalities, present, modalities_mask if mask is None else mask)
+        masks = check_masks(modalities_mask if mask is None else mask, modalities)
         tokens, counts = all_tokens_of(modalities, masks, present, self.compute_dtype)
         tokens = [p(t) for p, t in zip(self.projections, tokens, strict=True)]
         outputs = []
@@ -167,7 +170,7 @@ class CrossModalAttention(keras.layers.Layer):
         return ops.where(any_key[:, :, None], found, ops.zeros_like(found))
 
     def compute_output_shape(self, modalities_shape=(), present_shape=None):
-        shapes = check_tokens(type(self).__name__, modalities_shape, present_shape)
+        shapes = self.check_shapes(modalities_shape, present_shape=present_shape)
         if self.pooling == "mean":
             return [(shape[0], self.units) for shape in shapes]
         return [(*shape[:-1], self.units) for shape in shapes]

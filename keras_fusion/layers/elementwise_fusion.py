@@ -4,19 +4,13 @@ import keras
 from keras import ops
 
 from keras_fusion._checks import check_choice
-from keras_fusion.layers._modalities import (
-    any_mask,
-    as_list,
-    check_shapes,
-    shape_of,
-    without_absent,
-)
+from keras_fusion.layers.fusion_layer import FusionLayer
 
 OPERATIONS = ("sum", "subtract", "product", "concat")
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class ElementwiseFusion(keras.layers.Layer):
+class ElementwiseFusion(FusionLayer):
     """Sum, difference, product or concatenation of the modalities' tensors.
 
     Use it to fuse once, at one level, and to go on with a joint network: the basic fusion that
@@ -30,18 +24,19 @@ class ElementwiseFusion(keras.layers.Layer):
     The paper has two modalities; with more of them, "subtract" takes all others from the first.
 
     Args:
-        operation: "sum" (default), "subtract", "product" or "concat".
+        operation: String, one of `"sum"`, `"subtract"`, `"product"` and `"concat"`. Defaults to
+            `"sum"`.
         **kwargs: `name`, `dtype` and the other arguments of every Keras layer.
 
     Call arguments:
         modalities: List of one or more tensors of equal shape, any rank from 2 up; with "concat"
             the numbers of features may differ.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1: which modalities
-            each sample has. Sum and difference leave the others out and are multiplied by
-            n / (number present), the size that they have in training; the product goes over
-            those present; the concatenation has zeros for the others. Whatever stands in an
-            absent modality's tensor, NaN included, reaches nothing. A sample without any modality
-            gets zeros.
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1: which modalities
+            each sample has. Sum and difference leave the others out and are multiplied by n /
+            (number present), the size that they have in training; the product goes over those
+            present; the concatenation has zeros for the others. Whatever stands in an absent
+            modality's tensor, NaN included, reaches nothing. A sample without any modality gets
+            zeros.
 
     Input shape:
         List of `(batch, ..., features)`.
@@ -67,18 +62,18 @@ class ElementwiseFusion(keras.layers.Layer):
         Fig. 2 (a), Sect. 3.1 and Table 2.
     """
 
+    open_features = True
+
     def __init__(self, operation="sum", **kwargs):
         super().__init__(**kwargs)
         check_choice("operation", operation, OPERATIONS)
         self.operation = operation
-        self.supports_masking = True
+        self.equal = "all but features" if operation == "concat" else "shape"
 
     def call(self, modalities, present=None):
-        modalities = as_list(modalities)
-        self._check([shape_of(h) for h in modalities], shape_of(present))
         # 1 leaves a product as it is.
         fill = 1.0 if self.operation == "product" else 0.0
-        hidden = without_absent(modalities, present, self.compute_dtype, fill)
+        hidden = self.mask_absent(modalities, present, fill=fill)
         if self.operation == "concat":
             return ops.concatenate(hidden, axis=-1)
         fused = hidden[0]
@@ -97,19 +92,12 @@ class ElementwiseFusion(keras.layers.Layer):
             return ops.where(count > 0, fused, ops.zeros_like(fused))
         return fused * (len(hidden) / ops.maximum(count, 1))
 
-    def _check(self, modalities, present=None):
-        equal = slice(-1) if self.operation == "concat" else slice(None)
-        return check_shapes("ElementwiseFusion", modalities, present=present, equal=equal)
-
     def compute_output_shape(self, modalities_shape, present_shape=None):
-        shapes = self._check(modalities_shape, present_shape)
+        shapes = self.check_shapes(modalities_shape, present_shape=present_shape)
         if self.operation != "concat":
             return shapes[0]
         widths = [shape[-1] for shape in shapes]
         return (*shapes[0][:-1], None if None in widths else sum(widths))
-
-    def compute_mask(self, modalities, mask=None):
-        return any_mask(mask)
 
     def get_config(self):
         return {**super().get_config(), "operation": self.operation}

@@ -4,13 +4,13 @@ import keras
 from keras import layers, ops
 
 from keras_fusion._checks import check_bool, check_choice, check_int
-from keras_fusion.layers._vectors import check_built, check_vectors, masked_softmax, vectors
+from keras_fusion.layers.fusion_layer import FusionLayer, masked_softmax
 
 GATES_ON = ("inputs", "projections")
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class GatedMultimodalUnit(keras.layers.Layer):
+class GatedMultimodalUnit(FusionLayer):
     """Gated sum of the modalities: for every sample and unit, how much of each is let in.
 
     Use it where one modality is right for some samples and another for others. `build_gmu`
@@ -27,15 +27,16 @@ class GatedMultimodalUnit(keras.layers.Layer):
     before the tanh in place of the inputs x_k. `gate_on` offers both. Neither has biases.
 
     Args:
-        units: Int >= 1, the width of the output.
-        gate_on: "inputs" (default, the paper: the gates see all features) or "projections" (the
-            authors' code: smaller gates, as they see `units` values of each modality).
-        use_bias: Bool, default False. Adds a bias to every projection and gate.
+        units: Positive integer, the width of the output.
+        gate_on: String, `"inputs"` (the paper: the gates see all features) or `"projections"` (the
+            authors' code: smaller gates, as they see `units` values of each modality). Defaults
+            to `"inputs"`.
+        use_bias: Boolean, whether every projection and gate has a bias. Defaults to `False`.
         **kwargs: The arguments of every Keras layer.
 
     Call arguments:
         modalities: List of two or more vectors.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1, in the order of
             `modalities`. An absent modality, NaN included, counts as zeros, and its gate is shut.
             In every unit the gates of those present are multiplied by
             (sum of all gates) / (sum of the gates of those present), so that of two modalities
@@ -59,13 +60,17 @@ class GatedMultimodalUnit(keras.layers.Layer):
     >>> image, text = np.ones((2, 6)), np.zeros((2, 3))
     >>> gmu([image, text]).shape == (2, 4)
     True
-    >>> shares = ops.convert_to_numpy(gmu.gates([image, text]))
+    >>> shares = ops.convert_to_numpy(gmu.fusion_weights([image, text]))
     >>> shares.shape, np.allclose(shares.sum(axis=1), 1)
     ((2, 2), True)
 
     Reference:
         Arevalo et al. (2017), Gated Multimodal Units for Information Fusion, Sect. 3.1.
     """
+
+    min_modalities = 2
+    ranks = (2,)
+    fusion_weights_per = "sample"
 
     def __init__(self, units, gate_on="inputs", use_bias=False, **kwargs):
         super().__init__(**kwargs)
@@ -77,14 +82,13 @@ class GatedMultimodalUnit(keras.layers.Layer):
         self.use_bias = use_bias
 
     def build(self, modalities_shape=(), present_shape=None):
-        widths = check_vectors(self, modalities_shape, present_shape)
-        n = len(widths)
-        self.widths = widths
+        super().build(modalities_shape, present_shape=present_shape)
+        n = len(self.widths)
         self.projections = [self._dense(self.units, f"projection_{k}") for k in range(n)]
-        for projection, width in zip(self.projections, widths, strict=True):
+        for projection, width in zip(self.projections, self.widths, strict=True):
             projection.build((None, width))
         self.gate = self._dense(self.units if n == 2 else n * self.units, "gate")
-        self.gate.build((None, sum(widths) if self.gate_on == "inputs" else n * self.units))
+        self.gate.build((None, sum(self.widths) if self.gate_on == "inputs" else n * self.units))
 
     def _dense(self, units, name):
         return layers.Dense(units, use_bias=self.use_bias, dtype=self.dtype_policy, name=name)
@@ -99,7 +103,7 @@ class GatedMultimodalUnit(keras.layers.Layer):
 
     def _hidden_and_gates(self, modalities, present):
         """The projections before the tanh, and log z, `(batch, modalities, units)` in float32."""
-        modalities = vectors(self, modalities, present)
+        modalities = self.mask_absent(modalities, present)
         hidden = [p(x) for p, x in zip(self.projections, modalities, strict=True)]
         seen = modalities if self.gate_on == "inputs" else hidden
         # Logarithms: a gate may be so near 0 that a quotient of gates is none.
@@ -109,10 +113,10 @@ class GatedMultimodalUnit(keras.layers.Layer):
         return hidden, ops.log_sigmoid(ops.reshape(scores, (-1, len(hidden), self.units)))
 
     def compute_output_shape(self, modalities_shape=(), present_shape=None):
-        check_vectors(self, modalities_shape, present_shape)
-        return (modalities_shape[0][0], self.units)
+        shapes = self.check_shapes(modalities_shape, present_shape=present_shape)
+        return (shapes[0][0], self.units)
 
-    def gates(self, modalities, present=None):
+    def fusion_weights(self, modalities, present=None):
         """The share of every modality, for each sample.
 
         In every unit a modality's share is its gate over the sum of all gates (for two
@@ -125,7 +129,7 @@ class GatedMultimodalUnit(keras.layers.Layer):
             Tensor `(batch, number of modalities)`: floats in [0, 1] that sum to 1 for every
             sample (zeros for one without any modality).
         """
-        check_built(self)
+        self.check_built()
         _, log_gates = self._hidden_and_gates(modalities, present)
         return ops.mean(masked_softmax(log_gates, present), axis=-1)
 

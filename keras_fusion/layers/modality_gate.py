@@ -3,16 +3,11 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion.layers._vectors import (
-    check_built,
-    check_vectors,
-    masked_softmax,
-    vectors,
-)
+from keras_fusion.layers.fusion_layer import FusionLayer, masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class ModalityGate(keras.layers.Layer):
+class ModalityGate(FusionLayer):
     """Gated concatenation: what the gate lets in of one modality it takes from the other.
 
     Use it in place of a concatenation where the modalities are not equally informative, such as
@@ -44,7 +39,7 @@ class ModalityGate(keras.layers.Layer):
 
     Call arguments:
         modalities: List of two or more vectors, F^A first.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1, in the order of
             `modalities`. An absent modality, NaN included, leaves zeros in the output and is left
             out of the softmax, so that the gates of those present sum to 1 again: the only one
             present passes unchanged. A sample without any modality gets zeros.
@@ -73,19 +68,23 @@ class ModalityGate(keras.layers.Layer):
         Multimodal Data, Eq. (6) and (7), Sect. 3.
     """
 
+    min_modalities = 2
+    ranks = (2,)
+    fusion_weights_per = "sample"
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.scores = []
 
     def build(self, modalities_shape=(), present_shape=None):
-        self.widths = check_vectors(self, modalities_shape, present_shape)
+        super().build(modalities_shape, present_shape=present_shape)
         for k, width in enumerate(self.widths[1:], start=1):
             dense = layers.Dense(max(self.widths), dtype=self.dtype_policy, name=f"gate_{k}")
             dense.build((None, width))
             self.scores.append(dense)
 
     def call(self, modalities, present=None):
-        modalities = vectors(self, modalities, present)
+        modalities = self.mask_absent(modalities, present)
         gates = ops.cast(self._gates(modalities, present), self.compute_dtype)
         parts = [gates[:, k, :width] * modalities[k] for k, width in enumerate(self.widths)]
         return ops.concatenate(parts, axis=-1)
@@ -100,10 +99,10 @@ class ModalityGate(keras.layers.Layer):
         return masked_softmax(scores, present)
 
     def compute_output_shape(self, modalities_shape=(), present_shape=None):
-        widths = check_vectors(self, modalities_shape, present_shape)
-        return (modalities_shape[0][0], sum(widths))
+        shapes = self.check_shapes(modalities_shape, present_shape=present_shape)
+        return (shapes[0][0], sum(shape[-1] for shape in shapes))
 
-    def gates(self, modalities, present=None):
+    def fusion_weights(self, modalities, present=None):
         """The share of every modality, for each sample.
 
         Args:
@@ -114,6 +113,6 @@ class ModalityGate(keras.layers.Layer):
             units that all modalities have (the first ones, as many as the narrowest is wide);
             floats in [0, 1] that sum to 1 for every sample (zeros for one without any modality).
         """
-        check_built(self)
-        gates = self._gates(vectors(self, modalities, present), present)
+        self.check_built()
+        gates = self._gates(self.mask_absent(modalities, present), present)
         return ops.mean(gates[:, :, : min(self.widths)], axis=-1)

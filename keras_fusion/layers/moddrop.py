@@ -6,11 +6,11 @@ from keras import ops
 
 from keras_fusion._checks import check_bool, is_number
 from keras_fusion._replica import which_replica
-from keras_fusion.layers._modalities import as_list, check_shapes, column, shape_of
+from keras_fusion.layers.fusion_layer import FusionLayer, column
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class ModDrop(keras.layers.Layer):
+class ModDrop(FusionLayer):
     """Sets whole modalities of a sample to zero, at random, in training only.
 
     Use it between the modalities' networks and a joint network: it keeps that from leaning on
@@ -32,20 +32,22 @@ class ModDrop(keras.layers.Layer):
     being kept, as common dropout does, so that expected values stay the same.
 
     Args:
-        rate: Float in [0, 1], or a sequence with one for each modality: how often it is dropped.
-            CentralNet used 0.2, 0.25, 0.32 and 0.5 for its four data sets.
-        allow_none: Bool, default False. Whether all modalities of a sample may be dropped at
-            once. With True the draws are independent, and the rates exact.
-        rescale: Bool, default False; see above.
-        seed: Int, for draws that can be repeated (on one and the same backend), or None.
+        rate: Float between 0 and 1, or a sequence with one for each modality: how often it is
+            dropped. CentralNet used 0.2, 0.25, 0.32 and 0.5 for its four data sets. Defaults to
+            `0.5`.
+        allow_none: Boolean, whether all modalities of a sample may be dropped at once. With
+            `True` the draws are independent, and the rates exact. Defaults to `False`.
+        rescale: Boolean, see above. Defaults to `False`.
+        seed: Integer, for draws that can be repeated (on one and the same backend), or `None`.
+            Defaults to `None`.
         **kwargs: `name`, `dtype` and the other arguments of every Keras layer.
 
     Call arguments:
         modalities: List of one or more tensors `(batch, ...)` of any shapes and kinds.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1: which modalities
-            each sample has. The others are set to zero in training and afterwards, whatever
-            stands in them; only the present ones are drawn from.
-        training: Bool. Without it nothing is dropped.
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1: which modalities
+            each sample has. The others are set to zero in training and afterwards, whatever stands
+            in them; only the present ones are drawn from.
+        training: Boolean. Without it nothing is dropped.
 
     Input shape:
         List of `(batch, ...)`.
@@ -72,6 +74,9 @@ class ModDrop(keras.layers.Layer):
         al. (2018), CentralNet, Sect. 3, (d) "Moddrop".
     """
 
+    ranks = tuple(range(1, 10))
+    open_features = True
+
     def __init__(self, rate=0.5, allow_none=False, rescale=False, seed=None, **kwargs):
         super().__init__(**kwargs)
         check_bool("allow_none", allow_none)
@@ -86,11 +91,10 @@ class ModDrop(keras.layers.Layer):
         self.rescale = rescale
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.supports_masking = True
 
     def call(self, modalities, present=None, training=False):
-        modalities = as_list(modalities)
-        rates = self._rates([shape_of(h) for h in modalities], shape_of(present))
+        modalities = list(modalities)
+        rates = self._rates(len(modalities))
         here = None if present is None else ops.cast(present, "bool")
         factors = None
         if training and rates.any():
@@ -142,31 +146,30 @@ class ModDrop(keras.layers.Layer):
             keep = keep + ops.where(here, all_drawn / ops.maximum(count, 1.0), 0.0)
         return 1.0 / ops.maximum(keep, 1e-7)
 
-    def _rates(self, shapes, present=None):
-        """The rates of all modalities, after a check of what the layer is called on."""
-        if not shapes:
-            raise ValueError("modalities: expected a list of one or more tensors. Received: []")
-        if present is not None:
-            # Only the number of tensors has to fit: their shapes are free.
-            check_shapes("ModDrop", [(None, 1)] * len(shapes), present=present)
+    def _rates(self, count):
+        """The rates of so many modalities."""
         if not isinstance(self.rate, tuple):
-            return np.full(len(shapes), self.rate, "float32")
-        if len(self.rate) != len(shapes):
+            return np.full(count, self.rate, "float32")
+        return np.array(self.rate, "float32")
+
+    def check_shapes(self, modalities_shape, central_shape=None, present_shape=None):
+        shapes = super().check_shapes(modalities_shape, central_shape, present_shape)
+        if isinstance(self.rate, tuple) and len(self.rate) != len(shapes):
             raise ValueError(
                 f"rate: expected one for each of the {len(shapes)} modalities, or a single one. "
                 f"Received: {list(self.rate)}"
             )
-        return np.array(self.rate, "float32")
+        return shapes
 
     def compute_output_spec(self, modalities, present=None, training=False):
-        modalities = as_list(modalities)
-        self._rates([shape_of(h) for h in modalities], shape_of(present))
         # Keras would say the compute dtype; integers stay integers.
         return [keras.KerasTensor(h.shape, dtype=h.dtype) for h in modalities]
 
     def compute_output_shape(self, modalities_shape, present_shape=None):
-        self._rates(modalities_shape, present_shape)
-        return [tuple(shape) for shape in modalities_shape]
+        return self.check_shapes(modalities_shape, present_shape=present_shape)
+
+    def compute_mask(self, modalities, mask=None):
+        return mask
 
     def get_config(self):
         return {

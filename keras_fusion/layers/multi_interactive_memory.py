@@ -4,21 +4,20 @@ import keras
 from keras import layers, ops
 
 from keras_fusion._checks import check_int
-from keras_fusion.layers._modalities import shape_of
 from keras_fusion.layers._tokens import (
     all_tokens_of,
-    check_call,
     check_mask,
-    check_tokens,
+    check_masks,
     filled,
     mean_of,
     shares_of,
     tokens_of,
 )
+from keras_fusion.layers.fusion_layer import FusionLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class MultiInteractiveMemory(keras.layers.Layer):
+class MultiInteractiveMemory(FusionLayer):
     """Reads the modalities in several hops; each one's state guides how all of them are read.
 
     Use it where a question decides what matters: the aspect of a review, a question about an
@@ -42,15 +41,15 @@ class MultiInteractiveMemory(keras.layers.Layer):
     for e_k(0) where there is no query. Their recurrent networks are not part of the layer.
 
     Args:
-        units: Int >= 1, the width of memories and states.
-        hops: Int >= 1, default 3, as in the authors' code.
+        units: Positive integer, the width of memories and states.
+        hops: Positive integer. Defaults to `3`, as in the authors' code.
         **kwargs: The arguments of every Keras layer.
 
     Call arguments:
         modalities: List of two or more vectors, sequences, maps or videos: the memories.
         query: Optional tensor like one of them; its mean over the tokens is q. Given in the
             first call or never.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1, in the order of
             `modalities`, with one more column at the end if there is a query. An absent memory,
             NaN included, is not read, its state guides nothing, and zeros come out for it; so it
             is with one whose mask leaves nothing. Where the query is absent e_k(0) is zeros.
@@ -82,18 +81,19 @@ class MultiInteractiveMemory(keras.layers.Layer):
         Sect. 3.2.
     """
 
+    min_modalities = 2
+    checked = ("query", "present")
+
     def __init__(self, units, hops=3, **kwargs):
         super().__init__(**kwargs)
         check_int("units", units)
         check_int("hops", hops)
         self.units = units
         self.hops = hops
-        # Masks end here: what comes out has no steps.
-        self.supports_masking = True
 
     def build(self, modalities_shape=(), query_shape=None, present_shape=None):
-        shapes = self._check(modalities_shape, query_shape, present_shape)
-        self.widths, n = [shape[-1] for shape in shapes], len(shapes)
+        super().build(modalities_shape, query_shape=query_shape, present_shape=present_shape)
+        n = len(self.widths)
         self.query_width = None if query_shape is None else query_shape[-1]
         if query_shape is None:
             self.initial_state = self.add_weight(shape=(self.units,), name="initial_state")
@@ -115,14 +115,21 @@ class MultiInteractiveMemory(keras.layers.Layer):
         dense.build((None, width))
         return dense
 
-    def _check(self, shapes, query_shape, present_shape):
+    def check_shapes(self, modalities_shape, query_shape=None, present_shape=None):
+        shapes = super().check_shapes(modalities_shape)
         has_query = query_shape is not None
         if has_query and (len(query_shape) < 2 or query_shape[-1] is None):
             raise ValueError(
                 f"query: expected a tensor (batch, ..., features). Received: {tuple(query_shape)}"
             )
-        columns = len(shapes) + 1 if has_query and isinstance(shapes, (list, tuple)) else None
-        return check_tokens(type(self).__name__, shapes, present_shape, columns)
+        width = query_shape[-1] if has_query else None
+        if self.built and width != self.query_width:
+            raise ValueError(
+                f"query: expected the width {self.query_width} for which this layer was built "
+                f"(None: without). Received: {width}"
+            )
+        self.check_present(present_shape, len(shapes) + has_query)
+        return shapes
 
     # `modalities_mask` is how Keras calls the masks it carries where there are more arguments.
     def call(
@@ -135,8 +142,7 @@ class MultiInteractiveMemory(keras.layers.Layer):
         query_mask=None,
     ):
         n = len(self.widths)
-        masks = modalities_mask if mask is None else mask
-        masks = check_call(self, modalities, present, masks, n + (query is not None))
+        masks = check_masks(modalities_mask if mask is None else mask, modalities)
         here = None if present is None else present[:, :n]
         memories, counts = all_tokens_of(modalities, masks, here, self.compute_dtype)
         memories = [p(m) for p, m in zip(self.projections, memories, strict=True)]
@@ -166,26 +172,17 @@ class MultiInteractiveMemory(keras.layers.Layer):
 
     def _first_state(self, query, mask, present, batch):
         """e_k(0), the same for all k."""
-        width = None if query is None else query.shape[-1]
-        if width != self.query_width:
-            raise ValueError(
-                f"query: this layer was built for the width {self.query_width} (None: without). "
-                f"Received: {width}"
-            )
         if query is None:
             state = ops.cast(self.initial_state, self.compute_dtype)
             return ops.broadcast_to(state, (batch, self.units))
-        check_mask(mask, shape_of(query))
+        check_mask(mask, tuple(query.shape))
         here = None if present is None else ops.cast(present[:, -1], "bool")
         state = self.query_projection(mean_of(*tokens_of(query, mask, here, self.compute_dtype)))
         return state if here is None else ops.where(here[:, None], state, ops.zeros_like(state))
 
     def compute_output_shape(self, modalities_shape=(), query_shape=None, present_shape=None):
-        shapes = self._check(modalities_shape, query_shape, present_shape)
+        shapes = self.check_shapes(modalities_shape, query_shape, present_shape)
         return (shapes[0][0], len(shapes) * self.units)
-
-    def compute_mask(self, modalities, mask=None):
-        return None
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "hops": self.hops}

@@ -15,16 +15,11 @@ from keras_fusion.layers._kernels import (
     plain,
     scales_of,
 )
-from keras_fusion.layers._vectors import (
-    check_built,
-    check_vectors,
-    masked_softmax,
-    vectors,
-)
+from keras_fusion.layers.fusion_layer import FusionLayer, masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class MultipleKernelFusion(keras.layers.Layer):
+class MultipleKernelFusion(FusionLayer):
     """Weighted sum of kernels, each of one modality: how alike samples are in all of them.
 
     Use it where the modalities are given as good features and the data are few: with a linear
@@ -48,23 +43,25 @@ class MultipleKernelFusion(keras.layers.Layer):
     any others but no samples. The overview has samples alone: `train_landmarks=False`.
 
     Args:
-        kernels: One kernel (default "rbf"), a list of kernels for every modality, or a list of
-            such lists, one per modality. A kernel is a name, or a pair of name and parameter:
-            `("rbf", factor)` with a float > 0 by which the bandwidth s is multiplied, default 1;
-            `("polynomial", degree)` with an int >= 1, default 2.
-        landmarks: Int >= 2, default 64, their number m and the width of the output.
-        train_landmarks: Bool, default True. Whether the landmarks are trained, from where
-            `adapt` has put them or from random points. If not, `adapt` has to come before the
-            first call. Landmarks that are not trained stay where they are when networks below
-            the layer learn: adapt again, or train them.
-        nystroem: Bool, default False. Whether the output is K(x, Z) (K(Z, Z) + eps I)^-1/2, whose
-            inner products approximate K itself (Nystroem), with eps 1e-6 of the largest
-            eigenvalue. The root is that of the moment of `adapt`; before, it is the identity.
+        kernels: One kernel, a list of kernels for every modality, or a list of such lists, one
+            per modality. A kernel is a name, or a pair of name and parameter: `("rbf", factor)`
+            with a positive float by which the bandwidth s is multiplied (1 for the name alone);
+            `("polynomial", degree)` with a positive integer (2). Defaults to `"rbf"`.
+        landmarks: Integer, 2 or more, their number m and the width of the output. Defaults to
+            `64`.
+        train_landmarks: Boolean, whether the landmarks are trained, from where `adapt` has put
+            them or from random points. If not, `adapt` has to come before the first call.
+            Landmarks that are not trained stay where they are when networks under the layer
+            learn: adapt again, or train them. Defaults to `True`.
+        nystroem: Boolean, whether the output is K(x, Z) (K(Z, Z) + eps I)^-1/2, whose inner
+            products approximate K itself (Nystroem), with eps 1e-6 of the largest eigenvalue. The
+            root is that of the moment of `adapt`; before, it is the identity. Defaults to
+            `False`.
         **kwargs: The arguments of every Keras layer.
 
     Call arguments:
         modalities: List of two or more vectors.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1, in the order of
             `modalities`. The kernels of an absent modality, NaN included, are left out, and the
             betas of the others divided by their sum. A sample without any modality gets zeros.
 
@@ -91,7 +88,7 @@ class MultipleKernelFusion(keras.layers.Layer):
     >>> layer.adapt([image, text], seed=0)
     >>> layer([image, text]).shape == (9, 4)
     True
-    >>> layer.fusion_weights(), layer.betas()
+    >>> layer.fusion_weights().tolist(), layer.betas()
     ([0.5, 0.5], [[0.25, 0.25], [0.25, 0.25]])
 
     Reference:
@@ -99,6 +96,10 @@ class MultipleKernelFusion(keras.layers.Layer):
         Alpaydin (2011), Multiple Kernel Learning Algorithms. Williams & Seeger (2001), Using the
         Nyström Method to Speed Up Kernel Machines.
     """
+
+    min_modalities = 2
+    ranks = (2,)
+    fusion_weights_per = "layer"
 
     def __init__(self, kernels="rbf", landmarks=64, train_landmarks=True, nystroem=False, **kwargs):
         super().__init__(**kwargs)
@@ -113,7 +114,7 @@ class MultipleKernelFusion(keras.layers.Layer):
         self.nystroem = nystroem
 
     def build(self, modalities_shape=(), present_shape=None):
-        self.widths = check_vectors(self, modalities_shape, present_shape)
+        super().build(modalities_shape, present_shape=present_shape)
         self._table = kernel_table(self.kernels, len(self.widths))
         self._ready = self.train_landmarks
         # Nothing that looks like landmarks where only `adapt` can give some.
@@ -150,7 +151,7 @@ class MultipleKernelFusion(keras.layers.Layer):
         )
 
     def call(self, modalities, present=None):
-        modalities = vectors(self, modalities, present)
+        modalities = self.mask_absent(modalities, present)
         if not self._ready:
             raise RuntimeError(
                 f"{self.name}: expected a call of adapt() before the layer is used, as its "
@@ -188,7 +189,8 @@ class MultipleKernelFusion(keras.layers.Layer):
                 which `landmarks` are drawn at random, without replacement.
             present: Optional array `(rows, number of modalities)`. Rows that lack a modality are
                 not drawn.
-            seed: Int or None (default: what `keras.utils.set_random_seed` says).
+            seed: Integer, or `None` for what `keras.utils.set_random_seed` says. Defaults to
+                `None`.
 
         Raises:
             ValueError: fewer complete rows than landmarks, values that are not finite, or rows
@@ -201,8 +203,8 @@ class MultipleKernelFusion(keras.layers.Layer):
         arrays = [ops.convert_to_numpy(x) for x in modalities]
         if not self.built:
             self.build([x.shape for x in arrays])
-        widths = check_vectors(self, [x.shape for x in arrays], None)
-        if widths != self.widths or len({len(x) for x in arrays}) != 1:
+        shapes = self.check_shapes([x.shape for x in arrays])
+        if [shape[-1] for shape in shapes] != self.widths or len({len(x) for x in arrays}) != 1:
             raise ValueError(
                 f"modalities: expected as many rows in each, of the widths {self.widths}. "
                 f"Received shapes: {[x.shape for x in arrays]}"
@@ -222,12 +224,12 @@ class MultipleKernelFusion(keras.layers.Layer):
         self._ready = bool(np.isfinite(ops.convert_to_numpy(self.points[0])).all())
 
     def compute_output_shape(self, modalities_shape=(), present_shape=None):
-        check_vectors(self, modalities_shape, present_shape)
-        return (modalities_shape[0][0], self.landmarks)
+        shapes = self.check_shapes(modalities_shape, present_shape=present_shape)
+        return (shapes[0][0], self.landmarks)
 
     def betas(self):
         """The weight of every kernel: one list of floats per modality; all together sum to 1."""
-        check_built(self, "betas")
+        self.check_built("betas")
         betas = ops.convert_to_numpy(self._betas()[0]).astype("float64")
         betas = betas / betas.sum()
         found = [[] for _ in self.widths]
@@ -236,8 +238,8 @@ class MultipleKernelFusion(keras.layers.Layer):
         return found
 
     def fusion_weights(self):
-        """The weight of every modality, the sum of its kernels' betas: floats that sum to 1."""
-        return [sum(betas) for betas in self.betas()]
+        """The share of every modality, the sum of its kernels' betas: a NumPy array."""
+        return np.array([sum(betas) for betas in self.betas()])
 
     def get_config(self):
         return {

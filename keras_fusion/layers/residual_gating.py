@@ -4,10 +4,11 @@ import keras
 from keras import layers, ops
 
 from keras_fusion._checks import check_int
+from keras_fusion.layers.fusion_layer import FusionLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class ResidualGating(keras.layers.Layer):
+class ResidualGating(FusionLayer):
     """Keeps the first modality's features, gated, and adds what the others change (TIRG).
 
     Use it where one modality is the thing itself and the others say how it differs: an image and
@@ -27,15 +28,15 @@ class ResidualGating(keras.layers.Layer):
     overview's equations.
 
     Args:
-        units: Int >= 1 or None, the width of the hidden layers W_g1 and W_r1. By default that of
-            [phi_x, phi_t].
-        kernel_size: Int >= 1, default 3 as in the original, of the convolutions.
+        units: Positive integer, the width of the hidden layers W_g1 and W_r1, or `None` for that
+            of [phi_x, phi_t]. Defaults to `None`.
+        kernel_size: Positive integer, of the convolutions. Defaults to `3`, as in the original.
         **kwargs: The arguments of every Keras layer.
 
     Call arguments:
         modalities: List of two or more tensors, phi_x first: a vector or a map. The others are
             vectors or, with a map, maps of the same size.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1, in the order of
             `modalities`: an absent modality, NaN included, counts as zeros.
 
     Input shape:
@@ -64,6 +65,9 @@ class ResidualGating(keras.layers.Layer):
         (2022), An Overview of Multimodal Fusion Learning, Eq. (4) to (6).
     """
 
+    min_modalities = 2
+    ranks = (2, 4)
+
     def __init__(self, units=None, kernel_size=3, **kwargs):
         super().__init__(**kwargs)
         if units is not None:
@@ -73,10 +77,10 @@ class ResidualGating(keras.layers.Layer):
         self.kernel_size = kernel_size
 
     def build(self, modalities_shape=(), present_shape=None):
-        shapes = self._check(modalities_shape, present_shape)
-        self.widths = [shape[-1] for shape in shapes]
-        self.is_map = len(shapes[0]) == 4
-        joined = (*shapes[0][:-1], sum(self.widths))
+        super().build(modalities_shape, present_shape=present_shape)
+        first = tuple(modalities_shape[0])
+        self.is_map = len(first) == 4
+        joined = (*first[:-1], sum(self.widths))
         hidden = (*joined[:-1], self.units or joined[-1])
         self.gate_hidden = self._affine(hidden[-1], "gate_hidden", joined, "relu")
         self.gate = self._affine(self.widths[0], "gate", hidden, "sigmoid")
@@ -95,52 +99,18 @@ class ResidualGating(keras.layers.Layer):
         layer.build(shape)
         return layer
 
-    def _check(self, shapes, present_shape):
-        if not isinstance(shapes, (list, tuple)) or any(
-            not isinstance(shape, (list, tuple)) for shape in shapes
-        ):
-            raise TypeError(f"modalities: expected a list of tensors. Received shape: {shapes}")
-        shapes = [tuple(shape) for shape in shapes]
-        if (
-            len(shapes) < 2
-            or len(shapes[0]) not in (2, 4)
-            or any(shape[-1] is None for shape in shapes)
-            or any(len(s) != 2 and not _same_size(s, shapes[0]) for s in shapes[1:])
-        ):
+    def check_shapes(self, modalities_shape, central_shape=None, present_shape=None):
+        shapes = super().check_shapes(modalities_shape, central_shape, present_shape)
+        if any(len(shape) == 4 and not _same_size(shape, shapes[0]) for shape in shapes):
             raise ValueError(
-                "ResidualGating: expected two or more tensors, first a vector (batch, features) "
-                "or a map (batch, height, width, features), then vectors or maps of that size. "
+                f"{type(self).__name__}: expected the modalities to be first a vector or a map "
+                "(batch, height, width, features), then vectors or maps of that size. "
                 f"Received: {shapes}"
-            )
-        if present_shape is not None and tuple(present_shape)[1:] != (len(shapes),):
-            raise ValueError(
-                f"present: expected shape (batch, {len(shapes)}), one column per modality. "
-                f"Received: {tuple(present_shape)}"
             )
         return shapes
 
     def call(self, modalities, present=None):
-        if not isinstance(modalities, (list, tuple)):
-            raise TypeError(
-                f"modalities: expected a list of tensors. Received: {type(modalities).__name__}"
-            )
-        # Again, as build sees only the first call.
-        shapes = self._check(
-            [tuple(x.shape) for x in modalities], None if present is None else present.shape
-        )
-        widths = [shape[-1] for shape in shapes]
-        if widths != self.widths or (len(shapes[0]) == 4) != self.is_map:
-            raise ValueError(
-                f"modalities: this layer was built for {'maps' if self.is_map else 'vectors'} of "
-                f"the widths {self.widths}. Received: {shapes}"
-            )
-        modalities = [ops.cast(x, self.compute_dtype) for x in modalities]
-        if present is not None:
-            here = ops.cast(present, "bool")
-            modalities = [
-                ops.where(_column(here, k, len(x.shape)), x, ops.zeros_like(x))
-                for k, x in enumerate(modalities)
-            ]
+        modalities = self.mask_absent(modalities, present)
         kept, others = modalities[0], [_spread(x, modalities[0]) for x in modalities[1:]]
         joined = ops.concatenate([kept, *others], axis=-1)
         gated = self.gate(self.gate_hidden(joined)) * kept
@@ -148,7 +118,7 @@ class ResidualGating(keras.layers.Layer):
         return balance[0] * gated + balance[1] * self.residual(self.residual_hidden(joined))
 
     def compute_output_shape(self, modalities_shape=(), present_shape=None):
-        return self._check(modalities_shape, present_shape)[0]
+        return self.check_shapes(modalities_shape, present_shape=present_shape)[0]
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "kernel_size": self.kernel_size}
@@ -159,11 +129,6 @@ def _same_size(a, b):
     return len(a) == len(b) and all(
         x == y or x is None or y is None for x, y in zip(a[1:-1], b[1:-1], strict=True)
     )
-
-
-def _column(table, k, rank):
-    """Column `k` of a `(batch, n)` tensor, shaped to broadcast over a tensor of that rank."""
-    return ops.reshape(table[:, k], (-1,) + (1,) * (rank - 1))
 
 
 def _spread(x, like):

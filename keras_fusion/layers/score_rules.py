@@ -5,23 +5,16 @@ import numpy as np
 from keras import ops
 
 from keras_fusion._checks import check_choice
-from keras_fusion.layers._modalities import (
-    UNINFORMED,
-    any_mask,
-    as_list,
-    check_shapes,
-    shape_of,
-    uninformed,
-    without_absent,
-)
+from keras_fusion.layers.fusion_layer import FusionLayer
 
+ACTIVATIONS = ("softmax", "sigmoid", "linear")
 RULES = ("mean", "max", "product", "vote")
 _SMALLEST = 1e-7
 _TIE_BREAK = 0.01  # divided by the number of votes: together less than half a vote
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class ScoreRule(keras.layers.Layer):
+class ScoreRule(FusionLayer):
     """Fuses the predictions of several classifiers by a fixed rule.
 
     Use it as the simplest late fusion: it has no weights, so it needs no training and serves as
@@ -44,22 +37,24 @@ class ScoreRule(keras.layers.Layer):
     class above 0.5. No gradient goes through votes.
 
     Args:
-        rule: "mean" (default), "max", "product" or "vote".
-        activation: What made the predictions: "softmax" (default, one of several classes),
-            "sigmoid" (each class apart) or "linear" (regression; with the rule "mean" only).
-        priors: Sequence of floats > 0 with one value per class, for the rule "product": how
-            frequent the classes are. With "softmax" they are divided by their sum, with "sigmoid"
-            they are below 1. None (default): all classes alike (1/2 with "sigmoid").
+        rule: String, one of `"mean"`, `"max"`, `"product"` and `"vote"`. Defaults to `"mean"`.
+        activation: String, what made the predictions: `"softmax"` (one of several classes),
+            `"sigmoid"` (each class apart) or `"linear"` (regression; with the rule `"mean"`
+            only). Defaults to `"softmax"`.
+        priors: Sequence of positive floats, one for each class, for the rule `"product"`: how
+            frequent the classes are. With `"softmax"` they are divided by their sum, with
+            `"sigmoid"` they have to be smaller than 1. `None`: all classes alike (1/2 with
+            `"sigmoid"`). Defaults to `None`.
         **kwargs: `name`, `dtype` and the other arguments of every Keras layer.
 
     Call arguments:
         modalities: List of one or more tensors of equal shape, predictions in [0, 1].
         central: Optional tensor of that shape: one more prediction, of a joint network, which
             every sample has.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1: which modalities
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1: which modalities
             each sample has. The rule goes over these alone; whatever stands in the others, NaN
-            included, reaches nothing. A sample without any prediction gets the same probability
-            for every class (the product: the priors), 0 in regression.
+            included, reaches nothing. A sample without any prediction gets the same probability for
+            every class (the product: the priors), 0 in regression.
 
     Input shape:
         `modalities`: list of `(batch, ..., classes)`; `central`: `(batch, ..., classes)`.
@@ -84,10 +79,13 @@ class ScoreRule(keras.layers.Layer):
         multimodal fusion methods, Sect. 3.1 (late fusion).
     """
 
+    equal = "shape"
+    open_features = True
+
     def __init__(self, rule="mean", activation="softmax", priors=None, **kwargs):
         super().__init__(**kwargs)
         check_choice("rule", rule, RULES)
-        check_choice("activation", activation, UNINFORMED)
+        check_choice("activation", activation, ACTIVATIONS)
         if activation == "linear" and rule != "mean":
             raise ValueError(
                 f'rule: expected "mean", as the rule "{rule}" needs probabilities and not the '
@@ -101,23 +99,19 @@ class ScoreRule(keras.layers.Layer):
         self.rule = rule
         self.activation = activation
         self.priors = None if priors is None else _checked_priors(priors, activation)
-        self.supports_masking = True
         # Keras would round the inputs to the compute dtype first: 0.9999 to 1 in float16.
         self.autocast = False
 
     def call(self, modalities, central=None, present=None):
-        modalities = as_list(modalities)
-        self._check([shape_of(p) for p in modalities], shape_of(central), shape_of(present))
-        rank = len(modalities[0].shape)
+        n, rank = len(modalities), len(modalities[0].shape)
         # The filling is a probability whose logarithm exists: its gradient is 0, not NaN.
-        scores = without_absent(modalities, present, "float32", fill=0.5)
+        scores = self.mask_absent(modalities, present, central, fill=0.5, dtype="float32")
         if present is None:
-            here = ops.ones((len(modalities),) + (1,) * rank)
+            here = ops.ones((n,) + (1,) * rank)
         else:
             here = ops.transpose(ops.cast(ops.cast(present, "bool"), "float32"))
-            here = ops.reshape(here, (len(modalities), -1) + (1,) * (rank - 1))
+            here = ops.reshape(here, (n, -1) + (1,) * (rank - 1))
         if central is not None:
-            scores.append(ops.cast(central, "float32"))
             here = ops.concatenate([here, ops.ones_like(here[:1])], axis=0)
         fused = self._apply(ops.stack(scores), here)
         return ops.cast(fused, self.compute_dtype)
@@ -127,7 +121,7 @@ class ScoreRule(keras.layers.Layer):
         if self.rule == "product":
             return self._product(p, here)
         count = ops.sum(here, axis=0)
-        none = uninformed(self.activation, p.shape[-1])
+        none = value_of_nothing(self.activation, p.shape[-1])
         if self.rule == "max":
             best = ops.max(p * here, axis=0)
             if self.activation == "softmax":
@@ -158,8 +152,8 @@ class ScoreRule(keras.layers.Layer):
         logits = ops.log(ops.maximum(p, _SMALLEST)) - ops.log(ops.maximum(1 - p, _SMALLEST))
         return ops.sigmoid(ops.sum(logits * here, axis=0) - others * _constant(prior))
 
-    def _check(self, modalities, central=None, present=None):
-        shapes = check_shapes("ScoreRule", modalities, central, present)
+    def check_shapes(self, modalities_shape, central_shape=None, present_shape=None):
+        shapes = super().check_shapes(modalities_shape, central_shape, present_shape)
         if self.priors is not None and shapes[0][-1] != len(self.priors):
             raise ValueError(
                 f"priors: expected one value for each of the {shapes[0][-1]} classes. "
@@ -168,10 +162,7 @@ class ScoreRule(keras.layers.Layer):
         return shapes
 
     def compute_output_shape(self, modalities_shape, central_shape=None, present_shape=None):
-        return self._check(modalities_shape, central_shape, present_shape)[0]
-
-    def compute_mask(self, modalities, mask=None):
-        return any_mask(mask)
+        return self.check_shapes(modalities_shape, central_shape, present_shape)[0]
 
     def get_config(self):
         return {
@@ -180,6 +171,11 @@ class ScoreRule(keras.layers.Layer):
             "activation": self.activation,
             "priors": None if self.priors is None else self.priors.tolist(),
         }
+
+
+def value_of_nothing(activation, classes):
+    """What a prediction says without any modality: every class alike; 0 in regression."""
+    return {"softmax": 1 / classes, "sigmoid": 0.5, "linear": 0.0}[activation]
 
 
 def _constant(values):

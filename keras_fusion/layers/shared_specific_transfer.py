@@ -4,16 +4,11 @@ import keras
 from keras import layers, ops
 
 from keras_fusion._checks import check_factor, check_int, is_number
-from keras_fusion.layers._vectors import (
-    check_built,
-    check_vectors,
-    masked_softmax,
-    vectors,
-)
+from keras_fusion.layers.fusion_layer import FusionLayer, masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class SharedSpecificTransfer(keras.layers.Layer):
+class SharedSpecificTransfer(FusionLayer):
     """Splits every modality into what all share and what is its own, and passes both on.
 
     Use it where modalities say partly the same and partly not, and where some may be absent: what
@@ -49,17 +44,18 @@ class SharedSpecificTransfer(keras.layers.Layer):
       x_k, which both papers have too, is left out.
 
     Args:
-        units: Int >= 1, the width of the shared and of the specific parts.
-        temperature: Float > 0, default 1.0: t. Small ones transfer only between modalities whose
-            shared parts agree.
-        similarity_weight: Float >= 0, default 0.1.
-        difference_weight: Float >= 0, default 0.1. Both are small beside a classifier's loss, and
-            above 0, as nothing else makes the shared parts shared and the others specific.
+        units: Positive integer, the width of the shared and of the specific parts.
+        temperature: Positive float, t. Small ones transfer only between modalities whose shared
+            parts agree. Defaults to `1.0`.
+        similarity_weight: Float not below 0. Defaults to `0.1`.
+        difference_weight: Float not below 0. Defaults to `0.1`. Both are small beside a
+            classifier's loss, and above 0, as nothing else makes the shared parts shared and the
+            others specific.
         **kwargs: The arguments of every Keras layer.
 
     Call arguments:
         modalities: List of two or more vectors.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1, in the order of
             `modalities`. An absent modality k, NaN included, has p_k = 0, as s_k the mean of the
             shared parts of those present, and gets the rest of f_k from them alone: a_jk = 0 for
             all j. It counts in no loss. A sample without any modality gets zeros.
@@ -90,6 +86,9 @@ class SharedSpecificTransfer(keras.layers.Layer):
         Overview of Multimodal Fusion Learning, Sect. 3.2.
     """
 
+    min_modalities = 2
+    ranks = (2,)
+
     def __init__(
         self, units, temperature=1.0, similarity_weight=0.1, difference_weight=0.1, **kwargs
     ):
@@ -105,7 +104,7 @@ class SharedSpecificTransfer(keras.layers.Layer):
         self.difference_weight = difference_weight
 
     def build(self, modalities_shape=(), present_shape=None):
-        self.widths = check_vectors(self, modalities_shape, present_shape)
+        super().build(modalities_shape, present_shape=present_shape)
         self.entries = [
             self._dense(f"entry_{k}", width, "silu") for k, width in enumerate(self.widths)
         ]
@@ -128,7 +127,7 @@ class SharedSpecificTransfer(keras.layers.Layer):
 
     def _parts(self, modalities, present):
         """The s_k and the p_k of all modalities, `(batch, modalities, units)` each."""
-        modalities = vectors(self, modalities, present)
+        modalities = self.mask_absent(modalities, present)
         pairs = list(zip(self.entries, self.specific, modalities, strict=True))
         shared = ops.stack([self.shared(entry(x)) for entry, _, x in pairs], axis=1)
         specific = ops.stack([own(x) for _, own, x in pairs], axis=1)
@@ -161,8 +160,8 @@ class SharedSpecificTransfer(keras.layers.Layer):
             self.add_loss(self.difference_weight * ops.mean(squares))
 
     def compute_output_shape(self, modalities_shape=(), present_shape=None):
-        widths = check_vectors(self, modalities_shape, present_shape)
-        return (modalities_shape[0][0], len(widths) * 3 * self.units)
+        shapes = self.check_shapes(modalities_shape, present_shape=present_shape)
+        return (shapes[0][0], len(shapes) * 3 * self.units)
 
     def affinities(self, modalities, present=None):
         """How much every modality gets of every other.
@@ -174,7 +173,7 @@ class SharedSpecificTransfer(keras.layers.Layer):
             Tensor `(batch, modalities k, modalities j)`, the a_kj: floats in [0, 1] that sum to 1
             over j (zeros for a sample without any modality).
         """
-        check_built(self, "affinities")
+        self.check_built("affinities")
         shared, _ = self._parts(modalities, present)
         return self._affinities(_cosines(shared, shared), present)
 

@@ -4,12 +4,11 @@ import keras
 from keras import layers, ops
 
 from keras_fusion._checks import check_activation, check_factor, check_int
-from keras_fusion.layers._modalities import without_absent
-from keras_fusion.layers._vectors import check_one_width, vectors
+from keras_fusion.layers.fusion_layer import FusionLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class WeaklySharedDense(keras.layers.Layer):
+class WeaklySharedDense(FusionLayer):
     """One dense layer per modality, whose weights are kept similar without being the same.
 
     Use it where modalities of one width should learn what they have in common and still keep
@@ -23,15 +22,15 @@ class WeaklySharedDense(keras.layers.Layer):
     pair, all pairs of more are our extension).
 
     Args:
-        units: Int >= 1, the width of every output.
-        activation: f, the name of an activation or a function; "relu" by default.
-        sharing_weight: Float >= 0, gamma: 0 shares nothing, a large one everything. Default
-            0.01, XFlow's.
+        units: Positive integer, the width of every output.
+        activation: String or function, f. Defaults to `"relu"`.
+        sharing_weight: Float not below 0, gamma: 0 shares nothing, a large one all. Defaults to
+            `0.01`, XFlow's.
         **kwargs: The arguments of every Keras layer.
 
     Call arguments:
         modalities: List of two or more vectors of one width.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1, in the order of
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1, in the order of
             `modalities`. An absent modality's output is zero, and whatever stands in its input,
             NaN included, reaches nothing.
 
@@ -63,6 +62,10 @@ class WeaklySharedDense(keras.layers.Layer):
         Heterogeneous-Domain Knowledge Propagation; Cangea et al. (2017), XFlow, Sect. III-A-3.
     """
 
+    min_modalities = 2
+    ranks = (2,)
+    equal = "shape"
+
     def __init__(self, units, activation="relu", sharing_weight=0.01, **kwargs):
         super().__init__(**kwargs)
         check_int("units", units)
@@ -73,7 +76,7 @@ class WeaklySharedDense(keras.layers.Layer):
         self.sharing_weight = sharing_weight
 
     def build(self, modalities_shape=(), present_shape=None):
-        self.widths = check_one_width(self, modalities_shape, present_shape)
+        super().build(modalities_shape, present_shape=present_shape)
         self.dense = []
         for k, width in enumerate(self.widths):
             dense = layers.Dense(
@@ -88,13 +91,13 @@ class WeaklySharedDense(keras.layers.Layer):
             self.dense.append(dense)
 
     def call(self, modalities, present=None):
-        seen = vectors(self, modalities, present)
+        seen = self.mask_absent(modalities, present)
         hidden = [dense(x) for dense, x in zip(self.dense, seen, strict=True)]
-        return without_absent(hidden, present, self.compute_dtype)
+        return self.mask_absent(hidden, present)
 
     def compute_output_shape(self, modalities_shape=(), present_shape=None):
-        check_one_width(self, modalities_shape, present_shape)
-        return [(shape[0], self.units) for shape in modalities_shape]
+        shapes = self.check_shapes(modalities_shape, present_shape=present_shape)
+        return [(shape[0], self.units) for shape in shapes]
 
     def get_config(self):
         return {

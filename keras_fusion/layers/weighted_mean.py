@@ -4,20 +4,12 @@ import keras
 from keras import ops
 
 from keras_fusion._checks import check_choice
-from keras_fusion.layers._modalities import (
-    UNINFORMED,
-    any_mask,
-    as_list,
-    check_shapes,
-    column,
-    shape_of,
-    uninformed,
-    without_absent,
-)
+from keras_fusion.layers.fusion_layer import FusionLayer, column
+from keras_fusion.layers.score_rules import ACTIVATIONS, value_of_nothing
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
-class WeightedMean(keras.layers.Layer):
+class WeightedMean(FusionLayer):
     """Mean of the modalities' predictions with one learned weight each.
 
     Use it for late fusion where some modalities are better than others: it has one parameter per
@@ -31,15 +23,16 @@ class WeightedMean(keras.layers.Layer):
     positive, with the sum 1, all equal at the start.
 
     Args:
-        activation: What made the predictions: "softmax", "sigmoid" or (default) "linear". It
-            only says what a sample without any modality gets: 1 / classes, 0.5 or 0.
+        activation: String, what made the predictions: `"softmax"`, `"sigmoid"` or `"linear"`. It
+            only says what a sample without any modality gets: 1 / classes, 0.5 or 0. Defaults to
+            `"linear"`.
         **kwargs: `name`, `dtype` and the other arguments of every Keras layer.
 
     Call arguments:
         modalities: List of one or more tensors of equal shape, any rank from 2 up.
         central: Optional tensor of that shape: one more prediction, of a joint network, which
             every sample has.
-        present: Optional tensor `(batch, number of modalities)`, bool or 0/1: which modalities
+        present: Optional tensor `(batch, number of modalities)`, booleans or 0/1: which modalities
             each sample has. The weights of these alone are divided by their sum, so that it is 1
             again; whatever stands in the others, NaN included, reaches neither the output nor a
             gradient.
@@ -73,39 +66,27 @@ class WeightedMean(keras.layers.Layer):
         Sect. 3, (a) "Weighted mean".
     """
 
+    equal = "shape"
+    open_features = True
+    fusion_weights_per = "layer"
+
     def __init__(self, activation="linear", **kwargs):
         super().__init__(**kwargs)
-        check_choice("activation", activation, UNINFORMED)
+        check_choice("activation", activation, ACTIVATIONS)
         self.activation = activation
-        self.supports_masking = True
 
     def build(self, modalities_shape=(), central_shape=None, present_shape=None):
-        shapes = check_shapes("WeightedMean", modalities_shape, central_shape, present_shape)
-        self.number_of_modalities = len(shapes)
+        super().build(modalities_shape, central_shape=central_shape, present_shape=present_shape)
         self.has_central = central_shape is not None
         self.alpha = self.add_weight(
-            shape=(len(shapes) + self.has_central,),
+            shape=(len(self.widths) + self.has_central,),
             initializer="zeros",
             autocast=False,  # cast in call, after the softmax, which needs float32
             name="alpha",
         )
 
     def call(self, modalities, central=None, present=None):
-        modalities = as_list(modalities)
-        # Again, as build sees only the first call, and other shapes might be broadcast.
-        check_shapes(
-            "WeightedMean", [shape_of(p) for p in modalities], shape_of(central), shape_of(present)
-        )
-        built_for = (self.number_of_modalities, self.has_central)
-        if (len(modalities), central is not None) != built_for:
-            raise ValueError(
-                f"WeightedMean: this layer was built for {built_for[0]} modalities "
-                f"{'with' if built_for[1] else 'without'} a central tensor. "
-                f"Received: {len(modalities)} modalities, central={central}"
-            )
-        scores = without_absent(modalities, present, self.compute_dtype)
-        if central is not None:
-            scores.append(ops.cast(central, self.compute_dtype))
+        scores = self.mask_absent(modalities, present, central)
         weights = ops.cast(self._weights(present), self.compute_dtype)
         total = None
         for k, p in enumerate(scores):
@@ -114,7 +95,7 @@ class WeightedMean(keras.layers.Layer):
         if present is None or self.has_central or self.activation == "linear":
             return total
         some = ops.any(ops.cast(present, "bool"), axis=-1, keepdims=True)
-        none = ops.full_like(total, uninformed(self.activation, total.shape[-1]))
+        none = ops.full_like(total, value_of_nothing(self.activation, total.shape[-1]))
         return ops.where(column(some, 0, len(total.shape)), total, none)
 
     def _weights(self, present):
@@ -132,18 +113,11 @@ class WeightedMean(keras.layers.Layer):
         return powers / ops.maximum(ops.sum(powers, axis=-1, keepdims=True), 1e-7)
 
     def compute_output_shape(self, modalities_shape, central_shape=None, present_shape=None):
-        return check_shapes("WeightedMean", modalities_shape, central_shape, present_shape)[0]
-
-    def compute_mask(self, modalities, mask=None):
-        return any_mask(mask)
+        return self.check_shapes(modalities_shape, central_shape, present_shape)[0]
 
     def fusion_weights(self):
         """The weights w: NumPy array in the order modalities, central; their sum is 1."""
-        if not self.built:
-            raise ValueError(
-                "fusion_weights: expected a layer that has been built. "
-                f"Received: {self.name}, which has not been called yet"
-            )
+        self.check_built()
         weights = ops.convert_to_numpy(self._weights(None)).astype("float64")
         return weights / weights.sum()
 

@@ -20,7 +20,7 @@ def shares_at_levels(model, levels, x, per_sample, prepared):
     shares = {}
     for level in levels:
         layer = model.get_layer(level["layer"])
-        if hasattr(layer, "gates"):
+        if layer.fusion_weights_per == "sample":
             found = _gates(model, layer, x, prepared)
             found = found.T if per_sample else found.mean(0).tolist()
         else:
@@ -41,7 +41,7 @@ def _gates(model, layer, x, prepared):
             "the sample. Received: None"
         )
     args, kwargs = called_on(model, layer, prepared(x))
-    return ops.convert_to_numpy(layer.gates(*args, **kwargs))
+    return ops.convert_to_numpy(layer.fusion_weights(*args, **kwargs))
 
 
 def called_on(model, layer, inputs, compute=None):

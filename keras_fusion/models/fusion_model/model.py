@@ -144,7 +144,7 @@ class FusionModel(keras.Model):
         Returns:
             Dict `{level: {source: share}}`, lowest level first; sources are the modalities and
             "central"; shares are in [0, 1] and sum to 1 at every level. Empty for methods without
-            weights. See the `fusion_weights` or `gates` of the method's layer for what a share is.
+            weights. See the `fusion_weights` of the method's layer for what a share is.
 
         Example:
 
