@@ -1,4 +1,6 @@
-"""The contract every layer keeps, driven by layers/test_conformance.py with layer_cases.CASES.
+"""The contract every layer keeps, driven by layers/test_conformance.py with the rows of all layers.
+
+A row stands in the test file of its layer, as one of `CASES`.
 
 Saved models depend on the names, shapes and dtypes of a layer's weights, so these are kept in
 golden/layers.json, which is written anew from the root of the checkout by
@@ -9,6 +11,8 @@ after a row is added, and else only where older saved models are meant to break.
 """
 
 import argparse
+import functools
+import importlib.util
 import inspect
 import json
 import sys
@@ -17,9 +21,24 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
-from layer_cases import CASES
 
-GOLDEN = Path(__file__).parent / "golden" / "layers.json"
+TESTS = Path(__file__).parent
+GOLDEN = TESTS / "golden" / "layers.json"
+
+
+@functools.cache
+def all_cases():
+    """`CASES` of all files in layers/, by the names of the files."""
+    # Not when this file is imported: those files import it.
+    found = []
+    for path in sorted((TESTS / "layers").glob("test_*.py")):
+        if "\nCASES = [" in path.read_text(encoding="utf-8"):
+            # By path and without a name: the files are no package, and pytest loads its own copies.
+            spec = importlib.util.spec_from_file_location(f"_cases_of_{path.stem}", path)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            found += module.CASES
+    return found
 
 
 def on_arrays(function, structure):
@@ -178,8 +197,9 @@ def golden_entry(case):
 
 
 def golden_text():
-    """JSON with one row a line."""
-    rows = [f"  {json.dumps(str(case))}: {json.dumps(golden_entry(case))}" for case in CASES]
+    """JSON with one row a line, sorted by name."""
+    cases = sorted(all_cases(), key=str)
+    rows = [f"  {json.dumps(str(case))}: {json.dumps(golden_entry(case))}" for case in cases]
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 

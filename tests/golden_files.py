@@ -17,9 +17,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from conformance import arrays_of, make_distinct, network
+from conformance import all_cases, arrays_of, make_distinct, network
 from helpers.tiny import batch, labels, map_net, outputs, randomize, vector_net
-from layer_cases import CASES
 
 import keras_fusion as kf
 
@@ -117,7 +116,7 @@ def _write_all(folder):
             expected[f"{name}/{head}"] = values
         if name in ("method_centralnet", "method_gmu", "missing_centralnet"):
             kf.export_saved_model(model, folder / f"{name}_saved_model")
-    for case in CASES:
+    for case in all_cases():
         model = network(case, make_distinct(case))
         model.save(folder / f"layer_{case}.keras")
         model.save_weights(folder / f"layer_{case}.weights.h5")

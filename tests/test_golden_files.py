@@ -6,16 +6,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conformance import arrays_of, make, network
+from conformance import all_cases, arrays_of, make, network
 from golden_files import method_makers, network_makers, samples
 from helpers.tiny import outputs
-from layer_cases import CASES
 
 import keras_fusion as kf
 
 FILES = sorted((Path(__file__).parent / "golden").glob("saved_*.zip"))
 MAKERS = {**method_makers(), **network_makers()}
-LAYERS = {f"layer_{case}": case for case in CASES}
+LAYERS = {f"layer_{case}": case for case in all_cases()}
 # What a file holds does not depend on the backend: elsewhere half of them.
 READ = [n for n in MAKERS if keras.backend.backend() == "tensorflow" or n.startswith("method_")]
 # Sums in another order, on another backend.

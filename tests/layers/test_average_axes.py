@@ -4,8 +4,20 @@ import keras
 import numpy as np
 import pytest
 from conformance import gradients, to_numpy
+from layer_cases import Case, floats, integers
 
 from keras_fusion.layers import AverageAxes
+
+CASES = [
+    Case(AverageAxes, "video to map", {"axes": [1]}, (floats(3, 4, 5, 6, 2),), (3, 5, 6, 2)),
+    Case(
+        AverageAxes,
+        "integer video to sequence",
+        {"axes": (3, 2)},
+        (integers(256, 3, 4, 5, 6, 2, dtype="uint8"),),
+        (3, 4, 2),
+    ),
+]
 
 
 @pytest.mark.parametrize("axes", [[1], [3], [2, 3], [3, 1], (1, 2, 3), [1, 2, 3, 4]])

@@ -20,9 +20,9 @@ def tensors(shape=(4, 2), seed=0):
     return list(made[:3]), made[3]
 
 
-def make(modality_scale=True, central=True, alphas=ALPHAS, **kwargs):
+def make(modality_scale=True, central=True, alphas=ALPHAS, shape=(4, 2), **kwargs):
     layer = CentralFusion(modality_scale=modality_scale, **kwargs)
-    modalities, tensor = tensors()
+    modalities, tensor = tensors(shape)
     layer(modalities, tensor if central else None)
     layer.alpha.assign([*alphas, *[CENTRAL] * central, *[FACTOR] * modality_scale])
     return layer
@@ -51,7 +51,7 @@ def test_equation(shape, has_central, modality_scale):
     modalities, central = tensors(shape)
     if not has_central:
         central = np.zeros_like(central)
-    layer = make(modality_scale, has_central)
+    layer = make(modality_scale, has_central, shape=shape)
     found = fused(layer, modalities, central if has_central else None, present=PRESENT)
     np.testing.assert_allclose(
         found, expected(modalities, central, modality_scale), rtol=1e-5, atol=1e-5

@@ -6,8 +6,20 @@ import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy as to_numpy
+from layer_cases import PRESENT, Case, floats
 
 from keras_fusion.layers import CooccurrenceRegularization
+
+CASES = [
+    Case(
+        CooccurrenceRegularization,
+        "three vectors with present",
+        {"pair_weight": 0.5},
+        ([floats(3, 5), floats(3, 5), floats(3, 5)],),
+        [(3, 5), (3, 5), (3, 5)],
+        keywords={"present": PRESENT},
+    ),
+]
 
 WIDTH = 5
 
@@ -88,15 +100,3 @@ def test_large_vectors_in_half_precision():
 def test_bad_arguments(value):
     with pytest.raises(ValueError, match="pair_weight: expected a float >= 0. Received: "):
         CooccurrenceRegularization(value)
-
-
-def test_bad_inputs():
-    a, b = np.zeros((3, 5)), np.zeros((3, 2))
-    with pytest.raises(ValueError, match="CooccurrenceRegularization: .* one width.*: .5, 2."):
-        CooccurrenceRegularization()([a, b])
-    with pytest.raises(ValueError, match="two or more vectors"):
-        CooccurrenceRegularization()([np.zeros((3, 4, 2))] * 2)
-    with pytest.raises(TypeError, match="expected a list of"):
-        CooccurrenceRegularization()(a)
-    with pytest.raises(ValueError, match="present: expected shape .batch, 2."):
-        CooccurrenceRegularization()([a, a], present=np.ones((3, 3)))

@@ -5,8 +5,37 @@ import numpy as np
 import pytest
 from conformance import gradients
 from keras import ops
+from layer_cases import Case, floats
 
 from keras_fusion.layers import CrossConnection1D2D, CrossConnection2D1D
+
+CASES = [
+    Case(
+        CrossConnection1D2D,
+        "vector to maps",
+        # To several channels PyTorch has no float16 gradient on a CPU.
+        {"target_shape": (4, 3, 1), "kernel_size": 2},
+        (floats(3, 5),),
+        (3, 4, 3, 1),
+        partly_still=("dense_prelu/alpha", "deconv_prelu/alpha"),
+    ),
+    Case(
+        CrossConnection2D1D,
+        "maps to vector",
+        {"units": 4, "filters": 2},
+        (floats(3, 4, 3, 2),),
+        (3, 4),
+        partly_still=("conv_prelu/alpha", "dense_prelu/alpha"),
+    ),
+    Case(
+        CrossConnection2D1D,
+        "residual",
+        {"units": 4, "pool_size": 2, "strides": (2, 1)},
+        (floats(3, 4, 3, 2),),
+        (3, 4),
+        partly_still=("dense_prelu/alpha",),
+    ),
+]
 
 
 def with_values(layer, x, seed=0):

@@ -1,10 +1,30 @@
 """ElementwiseFusion against its equations."""
 
+import layer_cases
 import numpy as np
 import pytest
 from conformance import gradients
+from layer_cases import Case, floats
 
 from keras_fusion.layers import ElementwiseFusion
+
+CASES = [
+    Case(
+        ElementwiseFusion,
+        "difference of three maps with present",
+        {"operation": "subtract"},
+        ([floats(3, 5, 6, 2), floats(3, 5, 6, 2), floats(3, 5, 6, 2)],),
+        (3, 5, 6, 2),
+        keywords={"present": layer_cases.PRESENT},
+    ),
+    Case(
+        ElementwiseFusion,
+        "vectors of two widths",
+        {"operation": "concat"},
+        ([floats(3, 4), floats(3, 2)],),
+        (3, 6),
+    ),
+]
 
 PRESENT = np.array([[k >> 2 & 1, k >> 1 & 1, k & 1] for k in range(8)], bool)
 SIGNS = {"sum": [1, 1, 1], "subtract": [1, -1, -1]}
@@ -72,13 +92,5 @@ def test_wrong_arguments_and_calls():
     a, b, _ = tensors()
     with pytest.raises(ValueError, match="operation: expected one of .*Received: 'mean'"):
         ElementwiseFusion("mean")
-    with pytest.raises(ValueError, match=r"Received: \[\]"):
-        ElementwiseFusion()([])
-    with pytest.raises(TypeError, match="expected a list of tensors"):
-        ElementwiseFusion()(a)
-    with pytest.raises(ValueError, match="the same shape"):
-        ElementwiseFusion()([a, b[:, :1]])
     with pytest.raises(ValueError, match="one shape but for the last axis"):
         ElementwiseFusion("concat")([a[:, None], b])
-    with pytest.raises(ValueError, match=r"present: expected shape \(batch, 2\)"):
-        ElementwiseFusion()([a, b], present=PRESENT)

@@ -4,8 +4,21 @@ import keras
 import numpy as np
 import pytest
 from conformance import gradients, to_numpy
+from layer_cases import PRESENT, Case, floats, integers
 
 from keras_fusion.layers import MaskedAverage
+
+CASES = [
+    Case(MaskedAverage, "all steps", {}, (integers(9, 3, 5, 2),), (3, 2)),
+    Case(
+        MaskedAverage,
+        "an empty sequence among others",
+        {},
+        (floats(3, 3, 2),),
+        (3, 2),
+        keywords={"mask": PRESENT & np.array([[True], [False], [True]])},
+    ),
+]
 
 X = np.random.default_rng(0).normal(size=(4, 3, 2)).astype("float32")
 MASK = np.array([[1, 1, 1], [0, 1, 1], [1, 0, 0], [0, 0, 0]], bool)

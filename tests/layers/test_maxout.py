@@ -3,8 +3,28 @@
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy as to_numpy
+from layer_cases import Case, floats, integers
 
 from keras_fusion.layers import Maxout
+
+CASES = [
+    Case(
+        Maxout,
+        "vector",
+        {"units": 4, "pieces": 3},
+        (floats(3, 5),),
+        (3, 4),
+        partly_still=("kernel", "bias"),
+    ),
+    Case(
+        Maxout,
+        "integer map without bias",
+        {"units": 2, "use_bias": False},
+        (integers(9, 3, 5, 6, 1),),
+        (3, 5, 6, 2),
+        partly_still=("kernel",),
+    ),
+]
 
 
 @pytest.mark.parametrize(("pieces", "shape"), [(1, (4, 5)), (2, (4, 5)), (3, (2, 3, 5))])

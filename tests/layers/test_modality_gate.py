@@ -5,8 +5,27 @@ import itertools
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy as to_numpy
+from layer_cases import PRESENT, Case, floats, integers
 
 from keras_fusion.layers import ModalityGate
+
+CASES = [
+    Case(
+        ModalityGate,
+        "two vectors of different widths",
+        {},
+        ([floats(3, 5), floats(3, 2)],),
+        (3, 7),
+    ),
+    Case(
+        ModalityGate,
+        "three integer and float vectors with present",
+        {},
+        ([integers(3, 3, 2, dtype="uint8"), floats(3, 4), floats(3, 3)],),
+        (3, 9),
+        keywords={"present": PRESENT},
+    ),
+]
 
 
 def sigmoid(x):
@@ -35,7 +54,10 @@ def test_two_modalities(widths):
     np.testing.assert_allclose(to_numpy(layer([a, b])), expected, rtol=1e-5, atol=1e-6)  # (7)
     share = gate[:, : min(widths)].mean(-1)
     np.testing.assert_allclose(
-        to_numpy(layer.gates([a, b])), np.stack([1 - share, share], axis=1), rtol=1e-5, atol=1e-6
+        to_numpy(layer.fusion_weights([a, b])),
+        np.stack([1 - share, share], axis=1),
+        rtol=1e-5,
+        atol=1e-6,
     )
 
 
@@ -62,7 +84,7 @@ def test_absent_modalities(widths):
         np.testing.assert_allclose(
             to_numpy(layer(holes, present=mask)), expected, rtol=1e-4, atol=1e-6
         )
-    shares = to_numpy(layer.gates(holes, present=present))
+    shares = to_numpy(layer.fusion_weights(holes, present=present))
     np.testing.assert_allclose(shares, gates[:, :, : min(widths)].mean(-1).T, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(shares.sum(1), present.any(1), atol=1e-6)
     # The last row has them all: the equation without a mask.
@@ -79,21 +101,9 @@ def test_saturated_gate():
 
 def test_gate_does_not_see_the_first_modality():
     layer, _, (a, b) = made((4, 4))
-    np.testing.assert_array_equal(to_numpy(layer.gates([a, b])), to_numpy(layer.gates([a + 1, b])))
-    assert np.all(to_numpy(layer.gates([a, b])) != to_numpy(layer.gates([a, b + 1])))
-
-
-def test_bad_inputs():
-    a, b = np.zeros((3, 5)), np.zeros((3, 2))
-    with pytest.raises(ValueError, match="ModalityGate: expected a list of two or more vectors"):
-        ModalityGate()([a])
-    with pytest.raises(TypeError, match="expected a list of"):
-        ModalityGate()(a)
-    with pytest.raises(ValueError, match="present: expected shape .batch, 2."):
-        ModalityGate()([a, b], present=np.ones((3, 3)))
-    layer = ModalityGate(name="late")
-    with pytest.raises(ValueError, match="expected a layer that has been built. Received: late"):
-        layer.gates([a, b])
-    layer([a, b])
-    with pytest.raises(ValueError, match="built for the widths .5, 2.. Received: .2, 5."):
-        layer([b, a])
+    np.testing.assert_array_equal(
+        to_numpy(layer.fusion_weights([a, b])), to_numpy(layer.fusion_weights([a + 1, b]))
+    )
+    assert np.all(
+        to_numpy(layer.fusion_weights([a, b])) != to_numpy(layer.fusion_weights([a, b + 1]))
+    )

@@ -1,11 +1,42 @@
 """ModalityMask: what it lets through, and that nothing of the rest reaches a backbone."""
 
 import keras
+import layer_cases
 import numpy as np
 import pytest
 from conformance import gradients, to_numpy
+from layer_cases import Case, floats, integers
 
 from keras_fusion.layers import ModalityMask
+
+CASES = [
+    Case(
+        ModalityMask, "map", {"index": 1}, (floats(3, 5, 6, 2), layer_cases.PRESENT), (3, 5, 6, 2)
+    ),
+    Case(
+        ModalityMask,
+        "learned placeholder",
+        {"index": 1, "placeholder": "learned"},
+        (floats(3, 5, 2), layer_cases.PRESENT),
+        (3, 5, 2),
+    ),
+    Case(
+        ModalityMask,
+        "mean placeholder",
+        {"index": 0, "placeholder": "mean"},
+        (floats(3, 4), layer_cases.PRESENT),
+        (3, 4),
+    ),
+    Case(
+        ModalityMask,
+        "integer tokens by name",
+        {"index": 0},
+        (integers(9, 3, 7),),
+        (3, 7),
+        keywords={"present": layer_cases.PRESENT.astype("float32")},
+        output_dtype="int32",
+    ),
+]
 
 PRESENT = np.array([[1, 0, 1], [0, 1, 1], [1, 1, 0]])
 

@@ -4,8 +4,29 @@ import keras
 import numpy as np
 import pytest
 from conformance import to_numpy
+from layer_cases import PRESENT, Case, floats
 
 from keras_fusion.layers import ModDrop
+
+CASES = [
+    Case(
+        ModDrop,
+        "maps and vectors",
+        {"rate": 0.5, "seed": 1},
+        ([floats(3, 5, 6, 2), floats(3, 4)],),
+        [(3, 5, 6, 2), (3, 4)],
+        training_differs=True,
+    ),
+    Case(
+        ModDrop,
+        "three with present and rescaling",
+        {"rate": [0.4, 0.5, 0.6], "rescale": True, "seed": 1},
+        ([floats(3, 4), floats(3, 4), floats(3, 4)],),
+        [(3, 4), (3, 4), (3, 4)],
+        keywords={"present": PRESENT},
+        training_differs=True,
+    ),
+]
 
 MANY = 4000
 
@@ -183,9 +204,3 @@ def test_wrong_arguments_and_calls():
         ModDrop(rescale="yes")
     with pytest.raises(ValueError, match=r"each of the 3 modalities.*Received: \[0.1, 0.2\]"):
         ModDrop([0.1, 0.2])(ones(3, 4))
-    with pytest.raises(TypeError, match="expected a list of tensors"):
-        ModDrop()(np.ones((2, 3)))
-    with pytest.raises(ValueError, match=r"Received: \[\]"):
-        ModDrop()([])
-    with pytest.raises(ValueError, match=r"present: expected shape \(batch, 2\)"):
-        ModDrop()(ones(2, 4), present=np.ones((4, 3)))

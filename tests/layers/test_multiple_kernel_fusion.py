@@ -7,8 +7,34 @@ import numpy as np
 import pytest
 from conformance import gradients
 from keras.ops import convert_to_numpy as to_numpy
+from layer_cases import PRESENT, Case, floats, integers
 
 from keras_fusion.layers import MultipleKernelFusion
+
+CASES = [
+    Case(
+        MultipleKernelFusion,
+        "own kernels of two vectors",
+        {"kernels": [["rbf", ["rbf", 2.0]], ["linear"]], "landmarks": 4, "nystroem": True},
+        ([floats(3, 5), floats(3, 2)],),
+        (3, 4),
+    ),
+    Case(
+        MultipleKernelFusion,
+        "three with present and polynomials",
+        {"kernels": ["rbf", ("polynomial", 3)], "landmarks": 4},
+        ([floats(3, 5), floats(3, 2), floats(3, 3)],),
+        (3, 4),
+        keywords={"present": PRESENT},
+    ),
+    Case(
+        MultipleKernelFusion,
+        "integer vectors",
+        {"kernels": "polynomial", "landmarks": 2},
+        ([1 + integers(3, 3, 4, dtype="uint8"), 1 + integers(3, 3, 2)],),
+        (3, 2),
+    ),
+]
 
 WIDTHS = (5, 2, 3)
 POINTS = 6
@@ -303,29 +329,19 @@ def test_bad_arguments(arguments, error, message):
         MultipleKernelFusion(**arguments)
 
 
-def test_bad_inputs():
+def test_bad_calls():
     a, b = np.zeros((3, 5)), np.zeros((3, 2))
-    with pytest.raises(ValueError, match="MultipleKernelFusion: expected a list of two or more"):
-        MultipleKernelFusion()([a])
-    with pytest.raises(TypeError, match="expected a list of"):
-        MultipleKernelFusion()(a)
     with pytest.raises(ValueError, match="kernels: expected 2 lists, one for each modality"):
         MultipleKernelFusion([["rbf"], ["rbf"], ["rbf"]])([a, b])
-    with pytest.raises(ValueError, match="present: expected shape .batch, 2."):
-        MultipleKernelFusion()([a, b], present=np.ones((3, 3)))
-    layer = MultipleKernelFusion(name="late")
     with pytest.raises(ValueError, match="betas: expected a layer that .*Received: late, which"):
-        layer.fusion_weights()
-    layer([a, b])
-    with pytest.raises(ValueError, match="built for the widths .5, 2.. Received: .2, 5."):
-        layer([b, a])
+        MultipleKernelFusion(name="late").betas()
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         (lambda x: x[0], TypeError, "modalities: expected a list of arrays. Received: ndarray"),
-        (lambda x: x[:1], ValueError, "expected a list of two or more vectors"),
+        (lambda x: x[:1], ValueError, "a list of two or more vectors"),
         (lambda x: [x[1], x[0]], ValueError, "of the widths .5, 2.. Received shapes: ..20, 2"),
         (lambda x: [x[0], x[1][:9]], ValueError, "as many rows in each.*Received shapes: ..20, 5"),
         (lambda x: [a[:5] for a in x], ValueError, "expected 6 or more rows .*Received: 5"),

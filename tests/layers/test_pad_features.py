@@ -4,8 +4,21 @@ import keras
 import numpy as np
 import pytest
 from conformance import gradients, to_numpy
+from layer_cases import Case, floats, integers
 
 from keras_fusion.layers import PadFeatures
+
+CASES = [
+    Case(PadFeatures, "vector", {"units": 7}, (floats(3, 4),), (3, 7)),
+    Case(
+        PadFeatures,
+        "integer map",
+        {"units": 3},
+        (integers(256, 3, 5, 6, 1, dtype="uint8"),),
+        (3, 5, 6, 3),
+        output_dtype="uint8",
+    ),
+]
 
 
 @pytest.mark.parametrize("units", [3, 4, 7])

@@ -4,8 +4,21 @@ import keras
 import numpy as np
 import pytest
 from conformance import gradients, to_numpy
+from layer_cases import Case, floats, integers
 
 from keras_fusion.layers import PadFrames
+
+CASES = [
+    Case(PadFrames, "video", {"frames": 2}, (floats(3, 2, 3, 4, 2),), (3, 6, 3, 4, 2)),
+    Case(
+        PadFrames,
+        "integers",
+        {"frames": 1},
+        (integers(256, 3, 4, 2, dtype="uint8"),),
+        (3, 6, 2),
+        output_dtype="uint8",
+    ),
+]
 
 
 @pytest.mark.parametrize("frames", [0, 1, 3])

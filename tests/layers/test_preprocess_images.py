@@ -5,8 +5,21 @@ import numpy as np
 import pytest
 from conformance import to_numpy
 from keras.applications import densenet, imagenet_utils, resnet, vgg16, xception
+from layer_cases import Case, floats, integers
 
 from keras_fusion.layers import PreprocessImages
+
+CASES = [
+    Case(PreprocessImages, "caffe", {"mode": "caffe"}, (floats(3, 4, 4, 3),), (3, 4, 4, 3)),
+    Case(
+        PreprocessImages,
+        "integer frames to torch",
+        {"mode": "torch"},
+        (integers(256, 3, 2, 4, 4, 3, dtype="uint8"),),
+        (3, 2, 4, 4, 3),
+    ),
+    Case(PreprocessImages, "tf", {"mode": "tf"}, (floats(3, 4, 4, 1),), (3, 4, 4, 1)),
+]
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, size=(2, 4, 5, 3)).astype("float32")
 

@@ -5,8 +5,28 @@ import numpy as np
 import pytest
 from conformance import gradients, to_numpy
 from keras import ops
+from layer_cases import Case, floats, probabilities
 
 from keras_fusion.layers import NormalizeProbabilities, ProbabilitiesToLogits
+
+CASES = [
+    Case(NormalizeProbabilities, "softmax", {}, (floats(3, 4),), (3, 4)),
+    Case(
+        NormalizeProbabilities,
+        "sigmoid per step",
+        {"activation": "sigmoid"},
+        (floats(3, 5, 4),),
+        (3, 5, 4),
+    ),
+    Case(ProbabilitiesToLogits, "softmax", {}, (probabilities(3, 4),), (3, 4)),
+    Case(
+        ProbabilitiesToLogits,
+        "sigmoid per step",
+        {"activation": "sigmoid"},
+        (probabilities(3, 5, 4),),
+        (3, 5, 4),
+    ),
+]
 
 SMALLEST = 1e-7
 

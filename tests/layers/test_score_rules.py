@@ -1,10 +1,30 @@
 """ScoreRule against its equations, with distinct probabilities, and at its limits."""
 
+import layer_cases
 import numpy as np
 import pytest
 from conformance import gradients, to_numpy
+from layer_cases import Case, probabilities
 
 from keras_fusion.layers import ScoreRule
+
+CASES = [
+    Case(
+        ScoreRule,
+        "product with priors and present",
+        {"rule": "product", "priors": [0.1, 0.2, 0.3, 0.4]},
+        ([probabilities(3, 4), probabilities(3, 4), probabilities(3, 4)],),
+        (3, 4),
+        keywords={"present": layer_cases.PRESENT},
+    ),
+    Case(
+        ScoreRule,
+        "mean per step with central",
+        {},
+        ([probabilities(3, 5, 4), probabilities(3, 5, 4)], probabilities(3, 5, 4)),
+        (3, 5, 4),
+    ),
+]
 
 RULES = ("mean", "max", "product", "vote")
 # The middle classifier prefers class 1, the last class 2; three classes.
@@ -134,7 +154,8 @@ def test_mean_of_a_regression():
         ({"rule": "max", "activation": "linear"}, "rule: expected \"mean\".*Received: 'max'"),
         ({"priors": [0.5, 0.5]}, 'priors: expected None.*rule="mean"'),
         ({"rule": "product", "priors": [0.0, 1.0]}, "priors: expected one float > 0"),
-        ({"rule": "product", "activation": "sigmoid", "priors": [2.0]}, "each below 1"),
+        ({"rule": "product", "activation": "sigmoid", "priors": [1.5]}, "each below 1"),
+        ({"rule": "product", "activation": "sigmoid", "priors": [1.0]}, "each below 1"),
     ],
 )
 def test_wrong_arguments(arguments, match):
@@ -142,16 +163,6 @@ def test_wrong_arguments(arguments, match):
         ScoreRule(**arguments)
 
 
-@pytest.mark.parametrize(
-    ("modalities", "call", "error", "match"),
-    [
-        ([], {}, ValueError, r"one or more tensors. Received: \[\]"),
-        (P[0], {}, TypeError, "expected a list of tensors"),
-        ([P[0], P[1][:, :2]], {}, ValueError, "the same shape"),
-        (list(P), {"central": THIRD[:, :2]}, ValueError, "the same shape"),
-        (list(P), {"present": PRESENT}, ValueError, r"present: expected shape \(batch, 2\)"),
-    ],
-)
-def test_wrong_calls(modalities, call, error, match):
-    with pytest.raises(error, match=match):
-        ScoreRule()(modalities, **call)
+def test_number_of_priors():
+    with pytest.raises(ValueError, match=r"priors: expected one value for each of the 3 classes"):
+        ScoreRule("product", priors=[0.5, 0.5])(list(P))

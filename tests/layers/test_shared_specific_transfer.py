@@ -7,8 +7,27 @@ import numpy as np
 import pytest
 from conformance import gradients
 from keras.ops import convert_to_numpy as to_numpy
+from layer_cases import PRESENT, Case, floats, integers
 
 from keras_fusion.layers import SharedSpecificTransfer
+
+CASES = [
+    Case(
+        SharedSpecificTransfer,
+        "two vectors of different widths",
+        {"units": 4},
+        ([floats(3, 5), floats(3, 2)],),
+        (3, 24),
+    ),
+    Case(
+        SharedSpecificTransfer,
+        "three with present and low temperature",
+        {"units": 3, "temperature": 0.5, "similarity_weight": 0.5, "difference_weight": 0},
+        ([floats(3, 5), 1 + integers(3, 3, 2, dtype="uint8"), floats(3, 3)],),
+        (3, 27),
+        keywords={"present": PRESENT},
+    ),
+]
 
 WIDTHS = (5, 2, 3)
 UNITS = 4
@@ -156,17 +175,12 @@ def test_bad_arguments(arguments, message):
         SharedSpecificTransfer(**{"units": 2, **arguments})
 
 
-def test_bad_inputs():
-    a, b = np.zeros((3, 5)), np.zeros((3, 2))
-    with pytest.raises(ValueError, match="SharedSpecificTransfer: expected a list of two or more"):
-        SharedSpecificTransfer(2)([a])
-    with pytest.raises(TypeError, match="expected a list of"):
-        SharedSpecificTransfer(2)(a)
-    with pytest.raises(ValueError, match="present: expected shape .batch, 2."):
-        SharedSpecificTransfer(2)([a, b], present=np.ones((3, 3)))
+def test_affinities_before_the_first_call():
     layer = SharedSpecificTransfer(2, name="late")
     with pytest.raises(ValueError, match="affinities: expected a layer .*Received: late, which"):
-        layer.affinities([a, b])
-    layer([a, b])
-    with pytest.raises(ValueError, match="built for the widths .5, 2.. Received: .2, 5."):
-        layer([b, a])
+        layer.affinities([np.zeros((3, 5)), np.zeros((3, 2))])
+
+
+def test_weights_of_the_losses_by_default():
+    layer = SharedSpecificTransfer(2)
+    assert layer.similarity_weight == layer.difference_weight == 0.1

@@ -7,8 +7,27 @@ import numpy as np
 import pytest
 from conformance import gradients
 from keras.ops import convert_to_numpy as to_numpy
+from layer_cases import PRESENT, Case, floats, integers
 
 from keras_fusion.layers import WeaklySharedDense
+
+CASES = [
+    Case(
+        WeaklySharedDense,
+        "three vectors with present",
+        {"units": 4, "activation": "tanh", "sharing_weight": 0.5},
+        ([floats(3, 5), floats(3, 5), floats(3, 5)],),
+        [(3, 4), (3, 4), (3, 4)],
+        keywords={"present": PRESENT},
+    ),
+    Case(
+        WeaklySharedDense,
+        "integer vectors",
+        {"units": 4, "activation": "linear"},
+        ([1 + integers(3, 3, 2, dtype="uint8"), 1 + integers(3, 3, 2)],),
+        [(3, 4), (3, 4)],
+    ),
+]
 
 WIDTH, UNITS = 5, 4
 
@@ -110,19 +129,3 @@ def test_absent_modalities(n):
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         WeaklySharedDense(**arguments)
-
-
-def test_bad_inputs():
-    a, b = np.zeros((3, 5)), np.zeros((3, 2))
-    with pytest.raises(ValueError, match="WeaklySharedDense: .* of one width.*: .5, 2."):
-        WeaklySharedDense(2)([a, b])
-    with pytest.raises(ValueError, match="two or more vectors.*Received shapes: ..3, 5.."):
-        WeaklySharedDense(2)([a])
-    with pytest.raises(TypeError, match="expected a list of"):
-        WeaklySharedDense(2)(a)
-    with pytest.raises(ValueError, match="present: expected shape .batch, 2."):
-        WeaklySharedDense(2)([a, a], present=np.ones((3, 3)))
-    layer = WeaklySharedDense(2)
-    layer([a, a])
-    with pytest.raises(ValueError, match="built for the widths .5, 5.. Received: .2, 2."):
-        layer([b, b])
