@@ -70,9 +70,10 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     packages=find_packages(include=["keras_fusion", "keras_fusion.*"]),
-    python_requires=">=3.11,<3.14",
+    # Without an upper cap, for users of JAX and PyTorch on what is newer than TensorFlow knows.
+    python_requires=">=3.11",
     # TensorFlow stays an open range: the extra `tfio` narrows it. Where only JAX or PyTorch is
     # wanted: pip install "keras>=3.12" numpy jax, then pip install --no-deps keras_fusion.
-    install_requires=["keras>=3.12", "numpy", "tensorflow>=2.16"],
+    install_requires=["keras>=3.12", "numpy", "tensorflow>=2.16; python_version < '3.14'"],
     extras_require=EXTRAS,
 )
