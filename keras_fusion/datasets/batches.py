@@ -5,6 +5,9 @@ import itertools
 import numpy as np
 from keras.utils import PyDataset
 
+from keras_fusion._checks import check_int
+from keras_fusion.datasets._order import Order, checked
+
 
 def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, present=False):
     """A tf.data of one part of a data set (TensorFlow only).
@@ -15,16 +18,17 @@ def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, pr
 
     Args:
         split: Pair `(x, y)` as returned by `load_data`, `x` a dict of arrays keyed by modality.
-        batch_size: Integer >= 1.
-        shuffle: Whether each epoch has an order of its own. Defaults to True; use False to
-            evaluate and predict.
-        seed: Integer >= 0: the order of an epoch is a function of the seed and of the epoch.
-            Defaults to 0. `fit` of a `FusionModel` says which epoch it is; elsewhere it is how
-            often the tf.data was iterated before, or what its method `set_epoch(epoch)` was told.
-        drop_remainder: Whether a smaller last batch is left out. Defaults to False.
-        present: Whether `x["present"]` is added where it is not there: 1, or 0 for samples whose
-            floats in a modality are all NaN; columns are in the order of the sorted names, as
-            models built with `missing_modalities=True` take them. Defaults to False.
+        batch_size: Positive integer.
+        shuffle: Boolean, whether each epoch has an order of its own. Defaults to `True`; use False
+            to evaluate and predict.
+        seed: Non-negative integer: the order of an epoch is a function of the seed and of the
+            epoch. Defaults to `0`. `fit` of a `FusionModel` says which epoch it is; otherwise it is
+            how often the tf.data was iterated before, or what its method `set_epoch(epoch)` was
+            given.
+        drop_remainder: Boolean, whether a smaller last batch is left out. Defaults to `False`.
+        present: Boolean, whether `x["present"]` is added where it is not there: 1, or 0 for samples
+            whose floats in a modality are all NaN; columns are in the order of the sorted names, as
+            models built with `missing_modalities=True` take them. Defaults to `False`.
 
     Returns:
         `tf.data.Dataset` of `(x, y)`, prefetched, which knows how many batches it has. Types stay
@@ -44,7 +48,7 @@ def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, pr
     >>> [len(y) for _, y in batches]
     [4, 4, 2]
     """
-    order = _Order(split, batch_size, shuffle, seed, drop_remainder, present)
+    order = Order(split, batch_size, shuffle, seed, drop_remainder, present)
     try:
         import tensorflow as tf
     except ImportError as error:
@@ -54,14 +58,14 @@ def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, pr
         ) from error
     # `fit` ends an epoch of a PyDataset before its first one; so both begin with epoch 1.
     epochs = itertools.count(1)
-    told = []
+    chosen = []
 
     def set_epoch(epoch):
-        told[:] = [epoch + 1]
+        chosen[:] = [epoch + 1]
 
     def rows_of_an_epoch():
-        # Not counted once it is told: `fit` makes iterators that it does not use up.
-        epoch = told[0] if told else next(epochs)
+        # Not counted once it is chosen: `fit` makes iterators that it does not use up.
+        epoch = chosen[0] if chosen else next(epochs)
         for i in range(order.batches):
             yield order.rows(epoch, i)
 
@@ -100,15 +104,15 @@ def as_pydataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, 
 
     Args:
         split: Pair `(x, y)` as returned by `load_data`, `x` a dict of arrays keyed by modality.
-        batch_size: Integer >= 1.
-        shuffle: Whether each epoch has an order of its own. Defaults to True; use False to
-            evaluate and predict.
-        seed: Integer >= 0: the order of an epoch is a function of the seed and of how often
+        batch_size: Positive integer.
+        shuffle: Boolean, whether each epoch has an order of its own. Defaults to `True`; use False
+            to evaluate and predict.
+        seed: Non-negative integer: the order of an epoch is a function of the seed and of how often
             `on_epoch_end` was called before, which `fit` does, or of the epoch that the method
-            `set_epoch(epoch)` was told. Defaults to 0.
-        drop_remainder: Whether a smaller last batch is left out. Defaults to False.
-        present: Whether `x["present"]` is added where it is not there; see `as_dataset`. Defaults
-            to False.
+            `set_epoch(epoch)` was given. Defaults to `0`.
+        drop_remainder: Boolean, whether a smaller last batch is left out. Defaults to `False`.
+        present: Boolean, whether `x["present"]` is added where it is not there; see `as_dataset`.
+            Defaults to `False`.
 
     Returns:
         `keras.utils.PyDataset` of `(x, y)`. Types stay as they are: uint8 is not cast.
@@ -126,7 +130,7 @@ def as_pydataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, 
     >>> len(batches), batches[2][0]["image"].shape
     (3, (2, 8, 8, 1))
     """
-    order = _Order(split, batch_size, shuffle, seed, drop_remainder, present)
+    order = Order(split, batch_size, shuffle, seed, drop_remainder, present)
     return _Batches(order)
 
 
@@ -162,10 +166,10 @@ class BalancedBatches(_Epochs):
 
     Args:
         split: Pair `(x, y)` as returned by `load_data`, `y` integers `(samples,)`.
-        per_class: Integer >= 1, samples of each class in a batch. Defaults to 2.
-        seed: Integer >= 0: the batches of an epoch are a function of the seed and of how often
-            `on_epoch_end` was called before, which `fit` does, or of the epoch that the method
-            `set_epoch(epoch)` was told. Defaults to 0.
+        per_class: Positive integer, samples of each class in a batch. Defaults to `2`.
+        seed: Non-negative integer: the batches of an epoch are a function of the seed and of how
+            often `on_epoch_end` was called before, which `fit` does, or of the epoch that the
+            method `set_epoch(epoch)` was given. Defaults to `0`.
 
     Raises:
         TypeError: If `split` is no such pair.
@@ -183,10 +187,10 @@ class BalancedBatches(_Epochs):
     """
 
     def __init__(self, split, per_class=2, seed=0):
-        _check_positive("per_class", per_class, 1)
-        _check_positive("seed", seed, 0)
+        check_int("per_class", per_class)
+        check_int("seed", seed, minimum=0)
         super().__init__()
-        x, y = _checked(split)
+        x, y = checked(split)
         if np.ndim(y) != 1 or np.asarray(y).dtype.kind not in "iu":
             raise ValueError(
                 f"split: expected integer labels (samples,). Received: {y.dtype} of {y.shape}"
@@ -240,98 +244,5 @@ class _Batches(_Epochs):
         return self._order.pair(arrays)
 
 
-class _Order:
-    """The arrays of a split, and which rows each batch of each epoch has.
-
-    Attributes:
-        arrays: Dict of the arrays of `x` under their names, and of `y` under "".
-        batches: How many batches an epoch has.
-        batch_size: Rows of a batch.
-        even: Whether all batches have equally many rows.
-        identity: Dict of plain values: what the orders of all epochs are a function of.
-    """
-
-    def __init__(self, split, batch_size, shuffle, seed, drop_remainder, present):
-        _check_positive("batch_size", batch_size, 1)
-        _check_positive("seed", seed, 0)
-        flags = {"shuffle": shuffle, "drop_remainder": drop_remainder, "present": present}
-        for name, value in flags.items():
-            if not isinstance(value, bool):
-                raise TypeError(f"{name}: expected True or False. Received: {value!r}")
-        x, y = _checked(split)
-        if present and "present" not in x:
-            x["present"] = _present(x)
-        self.arrays = {**x, "": y}
-        self.batch_size = batch_size
-        self.even = drop_remainder or len(y) % batch_size == 0
-        self.batches = len(y) // batch_size if self.even else len(y) // batch_size + 1
-        if not self.batches:
-            raise ValueError(
-                f"batch_size: expected at most the {len(y)} samples with drop_remainder=True. "
-                f"Received: {batch_size}"
-            )
-        self._shuffle, self._seed = shuffle, seed
-        self._orders = {}
-        self.identity = {
-            "samples": len(y),
-            "batch_size": batch_size,
-            "shuffle": shuffle,
-            "seed": seed,
-            "drop_remainder": drop_remainder,
-        }
-
-    def rows(self, epoch, index):
-        """Row numbers of one batch."""
-        samples = len(self.arrays[""])
-        first = index * self.batch_size
-        last = min(first + self.batch_size, samples)
-        if not self._shuffle:
-            return np.arange(first, last)
-        if epoch not in self._orders:
-            # RandomState, because NumPy keeps its stream for good.
-            rng = np.random.RandomState([self._seed, epoch])
-            self._orders = {epoch: rng.permutation(samples).astype("int64")}
-        return self._orders[epoch][first:last]
-
-    def pair(self, arrays):
-        """`(x, y)` of a dict with the names of `arrays`."""
-        return {name: array for name, array in arrays.items() if name}, arrays[""]
-
-
-def _checked(split):
-    """`(x, y)` of arrays (or rows on disk) of the same length."""
-    if not isinstance(split, (list, tuple)) or len(split) != 2 or not isinstance(split[0], dict):
-        raise TypeError(
-            "split: expected a pair (x, y) with x a dict of arrays, as one part of load_data. "
-            f"Received: {type(split).__name__}"
-        )
-    x, y = {name: _array(array) for name, array in split[0].items()}, _array(split[1])
-    lengths = {name: array.shape[0] if array.ndim else 0 for name, array in {**x, "y": y}.items()}
-    if len(set(lengths.values())) > 1 or not lengths["y"] or not x:
-        raise ValueError(f"split: expected equally many samples, at least one. Received: {lengths}")
-    return x, y
-
-
-def _array(values):
-    return values if hasattr(values, "shape") and hasattr(values, "dtype") else np.asarray(values)
-
-
-def _present(x):
-    """Float32 mask of which sample has which modality."""
-    columns = []
-    for name in sorted(x):
-        present = np.ones(len(x[name]), "float32")
-        # What stays on disk is checked for NaN when it is read.
-        if isinstance(x[name], np.ndarray) and x[name].dtype.kind == "f":
-            present -= np.isnan(x[name]).reshape(len(present), -1).all(axis=1)
-        columns.append(present)
-    return np.stack(columns, axis=1)
-
-
 def _plain(values):
     return np.char.encode(values, "utf-8") if values.dtype.kind == "U" else values
-
-
-def _check_positive(name, value, minimum):
-    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-        raise ValueError(f"{name}: expected an int >= {minimum}. Received: {value!r}")

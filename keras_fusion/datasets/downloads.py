@@ -25,7 +25,7 @@ def download(name, data_dir=None):
 
     Every file is fetched by `keras.utils.get_file` and printed with its address, licence and
     size. Only the files that belong to the set are taken out of an archive, each by its own name,
-    so that nothing can be written elsewhere; an archive with a path that leads out of its folder
+    so that nothing can be written outside it; an archive with a path that leads out of its folder
     is refused. What was fetched has to have the SHA-256 that is pinned here: that of the file, or
     of the contents where servers pack archives on request. It gets its name when it is whole and
     checked; after an error or an interruption nothing is left, and the next call begins again.

@@ -22,7 +22,7 @@ def drop_modalities(x, rate=None, pattern=None, fill=None, seed=0):
             rows are taken in turn, again from the first one when they are used up.
         fill: Number that replaces the entries of absent modalities, for example `float("nan")`
             to show that nothing depends on them, or `None` (default) to leave them as they are.
-        seed: Integer, of the draw. Defaults to 0.
+        seed: Integer, of the draw. Defaults to `0`.
 
     Returns:
         A new dict with the arrays of `x` (copies where `fill` is given) and `"present"`, a float32

@@ -125,11 +125,11 @@ def pca_modalities(images, energy=0.5, share_ratio=0.5, seed=0, selection="rando
         images: Training images, `(images, height, width)` or
             `(images, height, width, channels)`, at least two that differ. Integers from 0 to
             255 are scaled to `[0, 1]`; floats are taken as they are.
-        energy: Float in `(0, 1]`, the energy of each view. Defaults to 0.5.
+        energy: Float in `(0, 1]`, the energy of each view. Defaults to `0.5`.
         share_ratio: Float in `[0, 1]`. 0: the views have no vector in common; 1: they are
-            equal. Defaults to 0.5.
+            equal. Defaults to `0.5`.
         seed: Integer from 0 to 2^32 - 1; the same seed draws the same vectors.
-            Defaults to 0. Not used by `"leading"`.
+            Defaults to `0`. Not used by `"leading"`.
         selection: `"random"` (default) or `"leading"`.
 
     Returns:

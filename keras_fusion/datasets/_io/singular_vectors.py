@@ -29,7 +29,7 @@ def _largest_count(spectrum, energy, share_ratio):
 
 
 def random_vectors(spectrum, energy, share_ratio, seed):
-    """Two sets of equal size, drawn at random and moved to the energy by exchanges."""
+    """Two sets of equal size, drawn at random and moved to the energy by swaps."""
     count = _largest_count(spectrum, energy, share_ratio)
     count = min(count, max(1, round(energy * len(spectrum))))
     shared = _shared(count, share_ratio)
@@ -43,7 +43,7 @@ def random_vectors(spectrum, energy, share_ratio, seed):
         in_a[order[:count]] = True
         in_b[order[:shared]] = True
         in_b[order[count : 2 * count - shared]] = True
-        error = _exchange(spectrum, energy, in_a, in_b, rng)
+        error = _swap(spectrum, energy, in_a, in_b, rng)
         if error < best_error:
             best, best_error = (np.flatnonzero(in_a), np.flatnonzero(in_b)), error
         if best_error <= TOLERANCE:
@@ -53,8 +53,8 @@ def random_vectors(spectrum, energy, share_ratio, seed):
     return best
 
 
-def _exchange(spectrum, energy, in_a, in_b, rng):
-    """Exchanges random pairs of vectors in place while that helps; returns the larger error."""
+def _swap(spectrum, energy, in_a, in_b, rng):
+    """Swaps random pairs of vectors in place while that helps; returns the larger error."""
     miss_a = spectrum[in_a].sum() - energy
     miss_b = spectrum[in_b].sum() - energy
     error = max(abs(miss_a), abs(miss_b))

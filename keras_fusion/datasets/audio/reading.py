@@ -27,7 +27,7 @@ def read(path, sample_rate=8000):
 
     Args:
         path: Path of the file.
-        sample_rate: Integer, samples in a second of what is returned. Defaults to 8000.
+        sample_rate: Integer, samples in a second of what is returned. Defaults to `8000`.
 
     Returns:
         Float32 array `(samples,)`, in [-1, 1] up to the overshoot of resampling.

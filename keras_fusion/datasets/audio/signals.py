@@ -37,8 +37,8 @@ def trim(signal, decibels=40):
 
     Args:
         signal: Float array `(samples,)`.
-        decibels: Float > 0. Loud is what lies at most so far below the loudest sample. None cuts
-            nothing. Defaults to 40, a hundredth of the loudest sample.
+        decibels: Positive float. Loud is what lies at most so far below the loudest sample. None
+            cuts nothing. Defaults to `40`, a hundredth of the loudest sample.
 
     Returns:
         Float32 array. Of a signal without any sound, all of it.
@@ -68,7 +68,7 @@ def centered(signal, length):
 
     Args:
         signal: Float array `(samples,)`.
-        length: Integer >= 1.
+        length: Positive integer.
 
     Returns:
         Float32 array `(length,)`; where the two ends cannot be equal, the first is shorter.

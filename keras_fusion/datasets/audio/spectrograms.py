@@ -28,7 +28,7 @@ def spectrogram(
 ):
     """Spectrograms of signals of one length, as pictures with values in [0, 1].
 
-    Use it for what an image network shall hear. Frame `t` covers the `window` samples from
+    Use it for what an image network is to hear. Frame `t` covers the `window` samples from
     `t x hop` on under a periodic Hann window, with zeros after the signal's end:
 
     ```
@@ -43,18 +43,18 @@ def spectrogram(
 
     Args:
         signals: Float array `(samples,)` or `(batch, samples)`.
-        frames: Integer >= 1: longer signals are cut at the end, shorter ones get silence. None
+        frames: Positive integer: longer signals are cut at the end, shorter ones get silence. None
             (default) gives ceil(samples / hop).
-        bins: Integer >= 1, rows of the picture. Defaults to 112.
-        window: Even integer >= 2, samples in a frame. Defaults to 224 (28 ms at 8 kHz).
-        hop: Integer >= 1, samples from frame to frame. Defaults to 71 (8.9 ms at 8 kHz), so that
-            112 frames are 0.994 s.
-        fft_length: Integer >= `window`. None (default) is the window, or 2 x `bins` if that is
+        bins: Positive integer, rows of the picture. Defaults to `112`.
+        window: Positive even integer, samples in a frame. Defaults to `224` (28 ms at 8 kHz).
+        hop: Positive integer, samples from frame to frame. Defaults to `71` (8.9 ms at 8 kHz), so
+            that 112 frames are 0.994 s.
+        fft_length: Integer >= `window`. `None` (default) is the window, or 2 x `bins` if that is
             more; for mel bands, the first power of two from 8 x `bins` up.
-        sample_rate: Integer, needed for mel bands. Defaults to 8000.
+        sample_rate: Integer, needed for mel bands. Defaults to `8000`.
         frequencies: `"linear"` (default) or `"mel"`, from 0 to half the sample rate.
         scale: `"log"` (default) or `"linear"`.
-        range_db: Float > 0: so far below the reference lies 0 in the `"log"` scale. Defaults
+        range_db: Positive float: so far below the reference lies 0 in the `"log"` scale. Defaults
             to 80.
         normalize: `"clip"` (default): the reference is the largest magnitude of each signal.
             `"fixed"`: it is that of a sine of amplitude 1, and what is louder becomes 1.
@@ -77,16 +77,7 @@ def spectrogram(
     ((112, 112), 28)
     """
     settings = Settings(
-        frames=frames,
-        bins=bins,
-        window=window,
-        hop=hop,
-        fft_length=fft_length,
-        sample_rate=sample_rate,
-        frequencies=frequencies,
-        scale=scale,
-        range_db=range_db,
-        normalize=normalize,
+        frames, bins, window, hop, fft_length, sample_rate, frequencies, scale, range_db, normalize
     )
     signals = np.asarray(signals, "float32")
     if signals.ndim not in (1, 2) or 0 in signals.shape:

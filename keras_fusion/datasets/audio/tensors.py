@@ -30,8 +30,8 @@ def spectrogram_dataset(paths, frames=112, trim_db=40, decoder="auto", **kwargs)
     Args:
         paths: Paths of sound files. Their headers are read at once, so that a truncated file is an
             error here and not in the middle of training.
-        frames: Integer >= 1, columns of the pictures. Defaults to 112.
-        trim_db: Float > 0 or None, see `trim`. Defaults to 40.
+        frames: Positive integer, columns of the pictures. Defaults to `112`.
+        trim_db: Positive float or `None`, see `trim`. Defaults to `40`.
         decoder: `"auto"` (default; tensorflow-io if it can be imported), `"tensorflow_io"` or
             `"soundfile"`.
         **kwargs: Further arguments of `spectrogram`.

@@ -63,9 +63,9 @@ def read_picture(path, size, depth):
     Args:
         path: `pathlib.Path` of the file.
         size: `(height, width)`.
-        depth: Whether it is a depth map (16 bit, millimetres, 0 where nothing was measured)
-            instead of a colour picture. It is resized by the nearest pixel, as a mean of a
-            distance and of nothing would be a distance that is not there.
+        depth: Boolean, whether it is a depth map (16 bit, millimetres, 0 where nothing was
+            measured) instead of a colour picture. It is resized by the nearest pixel, as a mean of
+            a distance and of nothing would be a distance that is not there.
 
     Returns:
         Float32 array `(height, width, 1)` in metres, or uint8 array `(height, width, 3)`.

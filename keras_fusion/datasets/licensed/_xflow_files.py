@@ -31,7 +31,7 @@ class Kind:
         num_classes: How many classes there are.
         read: Callable, the paths of both files to images `(frames, height, width)` and
             coefficients `(steps, 26)`.
-        together: Whether one window, from the number of steps of the sound, serves both.
+        together: Boolean, whether one window, from the number of steps of the sound, serves both.
         holdout: Callable, name of a file and its person to whether it is in the test part of the
             data set's one fixed split, or None where there is no such split.
     """

@@ -17,18 +17,7 @@ import numpy as np
 from keras_fusion.datasets._io import checks, files, matlab
 from keras_fusion.datasets.licensed import _xflow_files
 
-PEOPLE = (
-    "Anya",
-    "Bill",
-    "Faye",
-    "John",
-    "Kate",
-    "Nicola",
-    "Stephen",
-    "Steve",
-    "Verity",
-    "Yi",
-)
+PEOPLE = tuple("Anya Bill Faye John Kate Nicola Stephen Steve Verity Yi".split())
 """The people, one for each fold, as they occur in the names of the files."""
 
 _FRAME = (80, 60)
@@ -49,9 +38,9 @@ def load_data(data_dir=None, form="averaged", fold=0, validation=True):
         fold: Integer from 0 to 9, the person of the test part, see `PEOPLE`; or `"holdout"`, the
             fixed split of Ngiam et al. (2011): the third time that each person says each letter
             is the test part. It has no validation part.
-        validation: Whether the person after the one of the test part is kept for validation
-            (True, default). This is our choice: the paper trains on all nine others, as with
-            False, where the key `"validation"` is absent.
+        validation: Boolean, whether the person after the one of the test part is kept for
+            validation (True, default). This is our choice: the paper trains on all nine others, as
+            with False, where the key `"validation"` is absent.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`. With `"averaged"`,

@@ -38,14 +38,14 @@ def load_data(
     Args:
         data_dir: Folder `BU_3DFE` of the people's folders, or the one that holds it. Defaults to
             the environment variable `KERAS_FUSION_DATA`.
-        folds: Integer >= 3, number of folds. Defaults to 10.
+        folds: Integer >= 3, number of folds. Defaults to `10`.
         fold: Integer from 0 to `folds - 1`, the fold of the test part.
         intensities: Which intensities, 1 to 4; the strongest two by default. The neutral face is
             left out.
         image_size: `(height, width)` that pictures and maps are brought to. Defaults to
             (224, 224).
-        validation: Whether the fold after that of the test part is kept for validation (True,
-            default) or trained on, in which case the key `"validation"` is absent.
+        validation: Boolean, whether the fold after that of the test part is kept for validation
+            (`True`, default) or trained on, in which case the key `"validation"` is absent.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`. `x["rgb"]` has the shape

@@ -34,9 +34,9 @@ def load_data(data_dir=None, form="averaged", fold=0, validation=True):
         fold: Integer from 0 to 8; the test part are the people `PEOPLE[4 * fold : 4 * fold + 4]`.
             Or `"holdout"`, the fixed split of Ngiam et al. (2011): people of odd numbers are the
             test part, those of even numbers the training part. It has no validation part.
-        validation: Whether the people of the fold after that are kept for validation (True,
-            default). This is our choice: the paper trains on all others, as with False, where the
-            key `"validation"` is absent.
+        validation: Boolean, whether the people of the fold after that are kept for validation
+            (`True`, default). This is our choice: the paper trains on all others, as with False,
+            where the key `"validation"` is absent.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`. With `"averaged"`,

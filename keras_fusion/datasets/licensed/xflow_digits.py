@@ -12,22 +12,9 @@ folder `Spectrograms`, 128 rows of any length. Names begin with the digit and sa
 from keras_fusion.datasets._io import files
 from keras_fusion.datasets.licensed import _xflow_files
 
-PEOPLE = (
-    "Andreea",
-    "Andrej",
-    "Catalina",
-    "Costin",
-    "Dani",
-    "Edgar",
-    "Hugo",
-    "Ioana",
-    "Laura",
-    "Lucia",
-    "Milos",
-    "Petar",
-    "Razvan",
-    "Sisi",
-    "Tudor",
+PEOPLE = tuple(
+    "Andreea Andrej Catalina Costin Dani Edgar Hugo Ioana "
+    "Laura Lucia Milos Petar Razvan Sisi Tudor".split()
 )
 """The people, one for each fold, as they occur in the names of the files."""
 
@@ -47,9 +34,9 @@ def load_data(data_dir=None, form="averaged", fold=0, validation=True):
             shorter modality has, to which the longer one is averaged, with zeros after the last
             one up to 58 steps. Sequences of all recordings take 1.9 GB.
         fold: Integer from 0 to 14, the person of the test part, see `PEOPLE`.
-        validation: Whether the person after the one of the test part is kept for validation
-            (True, default). This is our choice: the paper trains on all others, as with False,
-            where the key `"validation"` is absent.
+        validation: Boolean, whether the person after the one of the test part is kept for
+            validation (True, default). This is our choice: the paper trains on all others, as with
+            False, where the key `"validation"` is absent.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`. With `"averaged"`,

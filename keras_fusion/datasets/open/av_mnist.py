@@ -56,7 +56,7 @@ def load_data(
     """Builds 70,000 pairs of modalities `"image"` and `"audio"`, or opens what it built before.
 
     Use it for the paper's experiment on Table 4, and wherever two modalities of different kind
-    shall be weak alone and strong together. Every image is paired with a recording of the same
+    are to be weak alone and strong together. Every image is paired with a recording of the same
     digit; `sound` gives a pair's sound to listen to.
 
     **Image**: MNIST rebuilt from singular vectors that hold `energy` in all, as in `mm_mnist`, with
@@ -99,25 +99,25 @@ def load_data(
         split: `"official"` (default) or `"speaker"`.
         speaker: The speaker held out by `"speaker"`: "george", "jackson", "lucas", "nicolas",
             "theo" (default) or "yweweler". Not used by `"official"`.
-        seed: Integer from 0 to 2^32 - 1, of all draws. Defaults to 0.
-        energy: Float in (0, 1], energy of the image. Defaults to 0.25, the paper's.
-        leading: Integer >= 1, among how many leading vectors those of the image are drawn; None
-            for all. Defaults to 12.
+        seed: Integer from 0 to 2^32 - 1, of all draws. Defaults to `0`.
+        energy: Float in (0, 1], energy of the image. Defaults to `0.25`, the paper's.
+        leading: Positive integer, among how many leading vectors those of the image are drawn; None
+            for all. Defaults to `12`.
         noise: `"esc50"`, `"esc10"` or `"auto"` (default), ESC-50 if it is there.
         noise_db: Float, ratio of speech to noise in dB, or a pair of floats between which it is
-            drawn for every pair. Defaults to -6.
-        window: See `audio.spectrogram`, as for the next six. Defaults to 224 samples (28 ms).
-        hop: Defaults to 71 samples (8.9 ms), so that a sound is 0.994 s long.
+            drawn for every pair. Defaults to `-6`.
+        window: See `audio.spectrogram`, as for the next six. Defaults to `224` samples (28 ms).
+        hop: Defaults to `71` samples (8.9 ms), so that a sound is 0.994 s long.
         fft_length: Defaults to the window, 1024 for mel bands.
         frequencies: `"linear"` (default) or `"mel"`.
         scale: `"log"` (default) or `"linear"`.
-        range_db: Defaults to 80.
+        range_db: Defaults to `80`.
         normalize: `"clip"` (default) or `"fixed"`.
-        limit: Integer >= 1: only the first pairs of each part, to try things out. They are not
-            those of the whole set. Defaults to None.
+        limit: Positive integer: only the first pairs of each part, to try things out. They are not
+            those of the whole set. Defaults to `None`.
         cache_dir: Folder of the cache (0.93 GB for each choice of arguments). Defaults to
             `datasets/keras_fusion` in Keras' own folder (`~/.keras`, or `KERAS_HOME`).
-        workers: Integer >= 1, threads that compute spectrograms. Defaults to 2.
+        workers: Positive integer, threads that compute spectrograms. Defaults to `2`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}` of 55,000, 5,000 and

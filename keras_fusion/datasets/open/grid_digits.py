@@ -30,19 +30,19 @@ def load_data(data_dir=None, noise_db=None, seed=0, spectrogram=False):
     """Loads 999 spoken digits as two modalities, `"lips"` and `"audio"`.
 
     Use it for a real pair of modalities of different dimension. The clean sound alone says nearly
-    everything (logistic regression on its cepstrum: 99.7 %, on the lips 92.3 %), so a comparison
+    all of it (logistic regression on its cepstrum: 99.7 %, on the lips 92.3 %), so a comparison
     of fusions needs noise. One talker: it says nothing about other talkers.
 
     Args:
         data_dir: Folder `grid_s1_digits` or the one that holds it. Defaults to the environment
             variable `KERAS_FUSION_DATA`.
         noise_db: Float, the ratio of signal to white noise in dB, of every clip by itself; the
-            smaller, the noisier. None (default) adds no noise.
-        seed: Integer, seed of the noise. Defaults to 0.
-        spectrogram: Whether the sound is a log-mel spectrogram instead of samples, computed by
-            `keras.layers.MelSpectrogram`: 24 bands up to 4 kHz, a window of 32 ms every 20 ms.
-            Every value is standardized by mean and deviation of the training part at its place.
-            Step `2 k + 1` lies in the middle of frame `k` of the lips. Defaults to False.
+            smaller, the noisier. `None` (default) adds no noise.
+        seed: Integer, seed of the noise. Defaults to `0`.
+        spectrogram: Boolean, whether the sound is a log-mel spectrogram instead of samples,
+            computed by `keras.layers.MelSpectrogram`: 24 bands up to 4 kHz, a window of 32 ms every
+            20 ms. Every value is standardized by mean and deviation of the training part at its
+            place. Step `2 k + 1` lies in the middle of frame `k` of the lips. Defaults to `False`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}` of 699, 100 and 200 clips,

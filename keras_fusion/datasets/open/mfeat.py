@@ -40,8 +40,8 @@ def load_data(data_dir=None, standardize=True):
     Args:
         data_dir: Folder `mfeat` or the one that holds it. Defaults to the environment variable
             `KERAS_FUSION_DATA`.
-        standardize: Whether each number is brought to mean 0 and deviation 1 on the training
-            digits. Defaults to True: the raw ones reach from -16 to 17,572.
+        standardize: Boolean, whether each number is brought to mean 0 and deviation 1 on the
+            training digits. Defaults to `True`: the raw ones reach from -16 to 17,572.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}` of 1,400, 200 and 400

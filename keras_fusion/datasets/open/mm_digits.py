@@ -22,11 +22,11 @@ def load_data(energy=0.5, share_ratio=0.5, seed=0, selection="random"):
     training digits only. Needs scikit-learn.
 
     Args:
-        energy: Float in `(0, 1]`, energy of each view. Defaults to 0.5.
+        energy: Float in `(0, 1]`, energy of each view. Defaults to `0.5`.
         share_ratio: Float in `[0, 1]`, part of a view's singular vectors that the other view
-            has too. Defaults to 0.5.
+            has too. Defaults to `0.5`.
         seed: Integer, seed of the draw of the vectors; the split does not depend on it.
-            Defaults to 0.
+            Defaults to `0`.
         selection: `"random"` (default) or `"leading"`, how vectors are chosen.
 
     Returns:

@@ -36,10 +36,10 @@ def load_data(data_dir=None, energy=0.5, share_ratio=0.5, seed=0, selection="ran
         data_dir: Folder with `mnist.npz` (arrays `x_train`, `y_train`, `x_test`, `y_test`).
             Defaults to the environment variable `KERAS_FUSION_DATA`; if that is unset too,
             `keras.datasets.mnist` downloads the digits (11 MB) once and keeps them.
-        energy: Float in `(0, 1]`, energy of each view. Defaults to 0.5.
+        energy: Float in `(0, 1]`, energy of each view. Defaults to `0.5`.
         share_ratio: Float in `[0, 1]`, part of a view's singular vectors that the other view
-            has too. Defaults to 0.5.
-        seed: Integer, seed of the draw of the vectors. Defaults to 0.
+            has too. Defaults to `0.5`.
+        seed: Integer, seed of the draw of the vectors. Defaults to `0`.
         selection: `"random"` (default) or `"leading"`, how vectors are chosen.
 
     Returns:

@@ -44,8 +44,8 @@ def load_data(data_dir=None, standardize=True):
     Args:
         data_dir: Folder `tcga_breast` or the one that holds it. Defaults to the environment
             variable `KERAS_FUSION_DATA`.
-        standardize: Whether each feature is brought to mean 0 and deviation 1 on the training
-            tumours. Defaults to True.
+        standardize: Boolean, whether each feature is brought to mean 0 and deviation 1 on the
+            training tumours. Defaults to `True`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}` of 120, 30 and 70 tumours.

@@ -68,8 +68,8 @@ def load_data(data_dir=None, label="department", standardize=True):
         label: What to predict: `"department"` (default, 6 classes, see `DEPARTMENTS`),
             `"recommended"` (1: the customer recommends it, 82 % of the reviews) or `"rating"`
             (0: 1 to 3 stars, 1: 4, 2: 5).
-        standardize: Whether age, feedback (as log(1 + feedback)), rating and recommended are
-            brought to mean 0 and deviation 1 on the training reviews. Defaults to True.
+        standardize: Boolean, whether age, feedback (as log(1 + feedback)), rating and recommended
+            are brought to mean 0 and deviation 1 on the training reviews. Defaults to `True`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}` of 15,835, 2,262 and 4,524
