@@ -1,12 +1,16 @@
 """An export that differs from Keras is an error and leaves nothing, as does a wrong argument."""
 
+import functools
+import inspect
+
+import keras
 import numpy as np
 import pytest
 from helpers.exported import on_tensorflow, small
 from helpers.tiny import batch, vector_net
 
 import keras_fusion as kf
-from keras_fusion.exporting import _verification, formats
+from keras_fusion.exporting import _signatures, _verification, formats
 
 TARGETS = {"saved_model": "m", "onnx": "m/a.onnx", "litert": "m/a.tflite"}
 
@@ -152,6 +156,57 @@ def test_missing_packages_are_named(format, hidden, match, tmp_path, monkeypatch
 
 
 def test_export_is_a_plain_function():
-    assert kf.export.export_saved_model is kf.export_saved_model and kf.export.__doc__
+    first = next(iter(inspect.signature(kf.export).parameters))
+    assert inspect.isfunction(kf.export) and first == "model"
     with pytest.raises(TypeError, match="expected a FusionModel. Received: NoneType"):
         kf.export(None, "nowhere", format="onnx")
+
+
+@on_tensorflow
+def test_the_suffix_says_the_format(quick, tmp_path):
+    for path, format in (("a.onnx", "onnx"), ("b.tflite", "litert"), ("c", "saved_model")):
+        assert kf.export(small(), tmp_path / path, verbose=False).format == format
+        assert (tmp_path / path).exists()
+    with pytest.raises(ValueError, match=r"path: expected a folder or a file .tflite.*d.onnx"):
+        kf.export(small(), tmp_path / "d.onnx", "litert")
+
+
+@functools.cache
+def noisy():
+    """What training changes is in every path: dropout and batch statistics."""
+    keras.utils.set_random_seed(3)
+    nets = {}
+    for name, width in (("a", 4), ("b", 6)):
+        net = keras.Sequential(name=f"{name}_net")
+        net.add(keras.Input((width,)))
+        net.add(keras.layers.Dense(8, activation="tanh"))
+        net.add(keras.layers.BatchNormalization())
+        net.add(keras.layers.Dropout(0.5))
+        net.add(keras.layers.Dense(5, activation="tanh"))
+        net.add(keras.layers.Dense(3, activation="softmax"))
+        nets[name] = net
+    return kf.build_gmu(nets, fusion_units=4, missing_modalities=True, unimodal_loss_weights=1.0)
+
+
+SERVED = ["a_only", "all_heads", "b_only", "fusion_weights", "missing_modalities",
+          "serving_default"]  # fmt: skip
+
+
+def test_all_signatures_are_looked_at():
+    assert sorted(_signatures.signatures(noisy())) == SERVED
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_nothing_is_served_as_in_training(name):
+    endpoint = _signatures.signatures(noisy())[name]
+    rng = np.random.default_rng(0)
+    x = {k: rng.normal(size=(6, *s.shape[1:])).astype("float32") for k, s in endpoint.specs.items()}
+    if "present" in x:
+        x["present"] = np.ones((6, 2), "float32")
+    found = endpoint.function({k: keras.ops.convert_to_tensor(v) for k, v in x.items()})
+    expected = endpoint.expected(x)
+    assert sorted(found) == sorted(expected)
+    for key in expected:
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(found[key]), expected[key], rtol=1e-4, atol=1e-5
+        )
