@@ -17,7 +17,7 @@ import numpy as np
 from keras_fusion.datasets._io import checks, files, matlab
 from keras_fusion.datasets.licensed import _xflow_files
 
-PEOPLE = tuple("Anya Bill Faye John Kate Nicola Stephen Steve Verity Yi".split())
+PEOPLE = ("Anya", "Bill", "Faye", "John", "Kate", "Nicola", "Stephen", "Steve", "Verity", "Yi")
 """The people, one for each fold, as they occur in the names of the files."""
 
 _FRAME = (80, 60)

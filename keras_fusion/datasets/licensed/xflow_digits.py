@@ -12,10 +12,10 @@ folder `Spectrograms`, 128 rows of any length. Names begin with the digit and sa
 from keras_fusion.datasets._io import files
 from keras_fusion.datasets.licensed import _xflow_files
 
-PEOPLE = tuple(
-    "Andreea Andrej Catalina Costin Dani Edgar Hugo Ioana "
-    "Laura Lucia Milos Petar Razvan Sisi Tudor".split()
-)
+PEOPLE = (
+    "Andreea", "Andrej", "Catalina", "Costin", "Dani", "Edgar", "Hugo", "Ioana",
+    "Laura", "Lucia", "Milos", "Petar", "Razvan", "Sisi", "Tudor",
+)  # fmt: skip
 """The people, one for each fold, as they occur in the names of the files."""
 
 _SPECTROGRAM = (128, 19)
