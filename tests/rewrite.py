@@ -1,16 +1,19 @@
 """Writes anew what is made from the code: `python tests/rewrite.py`, from anywhere.
 
 - golden/layers.json: what saved files rely on, of every layer; see conformance.py.
+- golden/signatures.json: what users can call, and with which defaults; see signatures.py.
 - The tables of methods and of public names in the README.
 
 The tests that are red without it say so. What it changes is to be read before it is committed: a
-changed line of layers.json means that older saved models no longer load.
+changed line of layers.json means that older saved models no longer load, one of signatures.json
+that users' calls mean something else.
 """
 
 import inspect
 from pathlib import Path
 
 import conformance
+import signatures
 
 import keras_fusion as kf
 
@@ -34,20 +37,11 @@ def names_table():
         value = getattr(kf, name)
         line = inspect.getdoc(value).splitlines()[0].rstrip(".")
         if inspect.ismodule(value):
-            names = ", ".join(f"`{n}`" for n in getattr(value, "__all__", _defined_in(value)))
+            names = ", ".join(f"`{n}`" for n in signatures.public_names(value))
             packages.append(f"| `{name}` | {line}: {names} |")
         elif not name.startswith("build_"):
             rows.append(f"| `{name}` | {line} |")
     return "\n".join([*rows, "| `build_...` | One builder per method, see above |", *packages])
-
-
-def _defined_in(module):
-    """Of a module without `__all__`."""
-    return [
-        name
-        for name, value in vars(module).items()
-        if name[0] != "_" and getattr(value, "__module__", "") == module.__name__
-    ]
 
 
 def readme(text):
@@ -68,6 +62,7 @@ def write(path, text):
 
 def main():
     write(conformance.GOLDEN, conformance.golden_text())
+    write(signatures.GOLDEN, signatures.golden_text())
     write(README, readme(README.read_text(encoding="utf-8")))
 
 
