@@ -81,6 +81,7 @@ def test_three_modalities_fit_and_save(main, tmp_path):
     assert_close(outputs(loaded, x), outputs(model, x))
     weights = model.fusion_weights(x)["level_0"]
     assert loaded.fusion_weights(x)["level_0"] == pytest.approx(weights)
+    loaded.run_eagerly = True  # the graph is that of `model`
     loaded.fit(x, labels(), verbose=0)
 
 
