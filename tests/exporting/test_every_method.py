@@ -52,7 +52,9 @@ def test_saved_model(name, tmp_path):
     assert report.max_difference < 1e-5
     assert {"serving_default", "all_heads"} <= set(report.signatures)
     has_gates = "fusion_weights" in report.signatures
-    assert has_gates == any(hasattr(layer, "gates") for layer in model.layers)
+    assert has_gates == any(
+        getattr(layer, "fusion_weights_per", None) == "sample" for layer in model.layers
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

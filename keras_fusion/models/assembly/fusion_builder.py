@@ -214,7 +214,7 @@ class FusionBuilder:
             What the layer returns.
         """
         fused = self.call(layer, tensors, central, **arguments)
-        if hasattr(layer, "gates") or hasattr(layer, "fusion_weights"):  # TEMPORARY
+        if getattr(layer, "fusion_weights_per", None) is not None:
             self._levels.append(
                 {
                     "name": f"level_{level}",
@@ -260,8 +260,10 @@ class FusionBuilder:
         """The model.
 
         Args:
-            logits: Tensor `(batch, classes)`, what the central prediction is made of.
-            prediction: The prediction itself, in place of `logits`.
+            logits: Optional tensor `(batch, classes)`, what the central prediction is made of.
+                Defaults to `None`.
+            prediction: Optional tensor, the prediction itself, in place of `logits`. Defaults to
+                `None`.
 
         Returns:
             `FusionModel`, not compiled. It has unimodal heads unless `unimodal_loss_weights` is

@@ -171,6 +171,54 @@ def test_pooling_looks_at_every_value(size, target):
     assert (found.max(axis=(1, 2)) == 1).all()
 
 
+def pooled_by_hand(x, windows, kind):
+    """`windows`: for every axis of size, the slices of it that are pooled."""
+    reduce = np.max if kind == "max" else np.mean
+    axes = tuple(range(1, x.ndim - 1))
+    found = np.empty((len(x), *map(len, windows), x.shape[-1]))
+    for index in np.ndindex(*map(len, windows)):
+        box = tuple(axis[i] for axis, i in zip(windows, index, strict=True))
+        found[(slice(None), *index)] = reduce(x[(slice(None), *box)], axis=axes)
+    return found
+
+
+# Sizes that do not divide. A stride rounded up, the rest of it split over both ends:
+SAME = {
+    (7, 4): [slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 7)],
+    (10, 4): [slice(0, 2), slice(2, 5), slice(5, 8), slice(8, 10)],
+    (5, 3): [slice(0, 2), slice(2, 4), slice(4, 5)],
+}
+# Where as many windows do not fit so: a stride rounded down, and windows that overlap.
+OVERLAPPING = {
+    (7, 5): [slice(i, i + 3) for i in range(5)],
+    (10, 7): [slice(i, i + 4) for i in range(7)],
+    (11, 5): [slice(i, i + 3) for i in (0, 2, 4, 6, 8)],
+    (5, 3): [slice(i, i + 3) for i in range(3)],  # beside an axis that has to
+}
+
+
+@pytest.mark.parametrize("kind", ["max", "average"])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        *([size] for size in {**SAME, **OVERLAPPING}),
+        [(7, 4), (10, 4)],
+        [(7, 5), (10, 7)],
+        [(7, 5), (5, 3)],  # one of them overlaps: then both do
+        [(5, 3), (7, 4), (10, 4)],
+        [(10, 7), (7, 5), (11, 5)],
+    ],
+    ids=str,
+)
+def test_values_where_sizes_do_not_divide(sizes, kind):
+    """Sequences, maps and videos; what pads a window counts in neither kind."""
+    x = random(2, *(size for size, _ in sizes), 3) - 2  # all below zero
+    known = SAME if all(size in SAME for size in sizes) else OVERLAPPING
+    expected = pooled_by_hand(x, [known[size] for size in sizes], kind)
+    found = pool_to(keras.ops.convert_to_tensor(x), tuple(target for _, target in sizes), kind)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(found), expected, rtol=1e-5, atol=1e-6)
+
+
 def open_length(stride):
     """A network on sequences of any length."""
     return keras.Sequential(

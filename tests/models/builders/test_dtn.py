@@ -26,7 +26,6 @@ from helpers.tiny import (
     without_weights,
 )
 
-from keras_fusion.exporting import export_saved_model
 from keras_fusion.models import build_dtn
 from keras_fusion.models.presets import xflow_dtn
 
@@ -198,20 +197,6 @@ def test_absent_modalities():
     before = model.get_layer("a_dense_0").get_weights()
     model.fit(OneBatch({**holes, "present": np.zeros((BATCH, 2))}, y), verbose=0)
     np.testing.assert_array_equal(before[0], model.get_layer("a_dense_0").get_weights()[0])
-
-
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="SavedModel of TensorFlow")
-def test_export(tmp_path):
-    import tensorflow as tf
-
-    model = two()
-    x = batch(model)
-    export_saved_model(model, tmp_path / "served")
-    served = tf.saved_model.load(tmp_path / "served").signatures["serving_default"]
-    found = served(**{name: tf.constant(value) for name, value in x.items()})
-    np.testing.assert_allclose(
-        next(iter(found.values())), outputs(model, x)["central"], rtol=1e-5, atol=1e-6
-    )
 
 
 # ---- XFlow's

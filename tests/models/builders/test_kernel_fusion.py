@@ -20,7 +20,6 @@ from helpers.tiny import (
 )
 from keras import layers, ops
 
-from keras_fusion.exporting import export_saved_model
 from keras_fusion.models import adapt_kernels, build_gmu, build_kernel_fusion
 
 CLASSIC = {"projection_units": None, "train_landmarks": False}
@@ -217,18 +216,6 @@ def test_adapt_draws_samples_that_lack_nothing():
     np.testing.assert_allclose(landmarks(model)[0], landmarks(last)[0], rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="expected 6 or more rows .*Received: 5"):
         adapt_kernels(model, {name: array[:5] for name, array in x.items()})
-
-
-@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras writes no SavedModel")
-def test_export(tmp_path):
-    tf = pytest.importorskip("tensorflow", reason="needs TensorFlow")
-    model = build_kernel_fusion(nets(), landmarks=4, nystroem=True, missing_modalities=True)
-    adapt_kernels(model, data(model), seed=0)
-    export_saved_model(model, tmp_path / "1")
-    served = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
-    x = {**batch(model), "present": np.array([[1, 1], [1, 0], [0, 1], [1, 1]], "float32")}
-    found = served(**{name: tf.constant(array) for name, array in x.items()})["central"].numpy()
-    np.testing.assert_allclose(found, outputs(model, x)["central"], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(

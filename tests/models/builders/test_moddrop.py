@@ -182,5 +182,5 @@ def test_errors(arguments, error, match):
 
 
 def test_backbone_without_hidden_layers():
-    with pytest.raises(ValueError, match='"flat": expected a hidden layer below the prediction'):
+    with pytest.raises(ValueError, match='"flat": expected a hidden layer before the prediction'):
         build_moddrop({"deep": vector_net("one"), "flat": vector_net("two", units=())})

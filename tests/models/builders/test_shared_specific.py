@@ -22,7 +22,6 @@ from helpers.tiny import (
 )
 from keras import ops
 
-from keras_fusion.exporting import export_saved_model
 from keras_fusion.models import build_shared_specific
 
 SMALL = {"fusion_units": 4, "head_units": (5,)}
@@ -124,17 +123,6 @@ def test_absent_modalities():
     assert np.all(np.any(parts[:2, 1, 1:], axis=2)) and not np.any(parts[1, 0, 1])
     compiled(model).fit(holes, labels(), verbose=0)
     assert all(np.isfinite(value).all() for value in values(model).values())
-
-
-@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras writes no SavedModel")
-def test_export(tmp_path):
-    tf = pytest.importorskip("tensorflow", reason="needs TensorFlow")
-    model = build_shared_specific(nets(), **SMALL, missing_modalities=True)
-    export_saved_model(model, tmp_path / "1")
-    served = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
-    x = {**batch(model), "present": np.array([[1, 1], [1, 0], [0, 1], [1, 1]], "float32")}
-    found = served(**{name: tf.constant(array) for name, array in x.items()})["central"].numpy()
-    np.testing.assert_allclose(found, outputs(model, x)["central"], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,18 @@ def test_sizes_of_the_connections(no_values):
     assert plain.get_layer("picture_to_sound_cross_1").units == 4
 
 
+def test_rates_of_the_connections(no_values):
+    model = build_xflow(two(), head_units=(7,), dropout=0.3)
+    for d in (1, 2):
+        assert model.get_layer(f"sound_to_picture_cross_{d}").dropout == 0.3
+        assert model.get_layer(f"sound_to_picture_residual_{d}").dropout == 0.3
+        assert model.get_layer(f"picture_to_sound_residual_{d}").dropout == 0.15
+        assert model.get_layer(f"picture_to_sound_cross_{d}").dropout == 0
+    places = ["picture_merge_1", "picture_merge_2", "sound_merge_1", "central", "central_dense"]
+    rates = {i.name: i.rate for i in model.layers if i.name.endswith("_dropout")}
+    assert rates == {f"{place}_dropout": 0.3 for place in places}
+
+
 def test_large_maps_are_pooled_for_the_dense_layer(no_values):
     model = build_xflow(two({"size": 256, "filters": (4, 4)}))
     first, second = (model.get_layer(f"picture_to_sound_cross_{d}") for d in (1, 2))

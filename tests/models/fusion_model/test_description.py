@@ -5,14 +5,14 @@ import pytest
 from helpers.tiny import map_net, sequence_net, text_net, vector_net, video_net
 
 import keras_fusion as kf
-from keras_fusion.models.fusion_model._summary import meetings
+from keras_fusion.models.fusion_model._summary import fusions_of
 
 
 def rows(model):
     """`{layer: [(source, tensor, shape, steps, shape as it meets)]}`."""
     return {
         m.layer: [(s.name, s.tensor, s.shape, s.steps, s.aligned) for s in m.sources]
-        for m in meetings(model)
+        for m in fusions_of(model)
     }
 
 
@@ -74,7 +74,7 @@ def test_every_level_of_a_centralnet(missing):
     ],
 )
 def test_alignments(build, arguments, level, steps):
-    found = meetings(kf.build_centralnet(list(build()), **arguments))[level]
+    found = fusions_of(kf.build_centralnet(list(build()), **arguments))[level]
     assert [source.steps for source in found.sources if source.name != "central"] == steps
     assert len({source.aligned for source in found.sources}) == 1
 
@@ -84,7 +84,7 @@ def test_paths_lead_into_nested_networks():
     outer = keras.Sequential([keras.Input((8, 8, 1)), inner], name="outer")
     nets = {"image": outer, "other": map_net(), "text": text_net()}
     model = kf.build_centralnet(nets, num_classes=3)
-    tensors = [source.tensor for source in meetings(model)[0].sources]
+    tensors = [source.tensor for source in fusions_of(model)[0].sources]
     assert tensors == ["inner/pool1", "pool1", "hidden"]
 
 
@@ -92,18 +92,18 @@ def test_paths_lead_into_nested_networks():
 def test_every_method_is_described(method):
     image_and_vector = {"image": map_net(), "sound": vector_net(units=(4, 4))}
     model = kf.build(method, image_and_vector, missing_modalities=True)
-    found = meetings(model)
+    found = fusions_of(model)
     assert found
-    named = {source.name for meeting in found for source in meeting.sources}
+    named = {source.name for fusion in found for source in fusion.sources}
     assert named - {"central"} == {"image", "sound"}
     layers = {layer.name for layer in model.layers}
-    assert {meeting.layer for meeting in found} <= layers
+    assert {fusion.layer for fusion in found} <= layers
 
 
 def test_moddrop_mixes_nothing():
     model = kf.build_moddrop({"image": map_net(), "sound": vector_net()})
-    (meeting,) = meetings(model)
-    assert [source.steps[-1] for source in meeting.sources] == ["ModDrop", "ModDrop"]
+    (fusion,) = fusions_of(model)
+    assert [source.steps[-1] for source in fusion.sources] == ["ModDrop", "ModDrop"]
 
 
 def test_printed(capsys, tmp_path):

@@ -90,7 +90,7 @@ def test_export(name, tmp_path):
     tf = pytest.importorskip("tensorflow")
     model = built(name)
     kf.export_saved_model(model, tmp_path / "1")
-    served = tf.saved_model.load(tmp_path / "1").signatures["all_heads"]
+    served = tf.saved_model.load(tmp_path / "1").signatures["missing_modalities"]
     for pattern in PATTERNS:
         x, _ = data(model, pattern, np.nan)
         fed = {key: tf.constant(array) for key, array in x.items()}
