@@ -78,13 +78,14 @@ def fusion_method(
         source: String, the paper. Defaults to `""`.
         space: Optional dict `{argument: entry}` of what a search tries: a range
             `{"min": 0.0, "max": 0.7, "step": 0.1}`, a list of choices, or a fixed value; see
-            `tuning.default_space`. Where a search starts is the argument's own default, and is
-            not said again. `"fusion_levels"` is an entry of all builders with `taps`.
+            `tuning.default_space`. Where a search starts is the argument's own default, and is not
+            said again. `"fusion_levels"` is an entry of all builders with `taps`. Defaults to
+            `None`.
         per_modality: Sequence of the arguments besides `unimodal_loss_weights` that may be dicts
             `{modality: value}`. Defaults to `()`.
         order: Optional number, the place in `methods()`. Defaults to the end.
         defaults: Optional dict of the builder's arguments to which this method gives another
-            default.
+            default. Defaults to `None`.
         **fixed: Arguments of the builder that make it this method, as `rule="max"`.
 
     Returns:

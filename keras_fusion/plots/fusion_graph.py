@@ -3,7 +3,7 @@
 import textwrap
 
 from keras_fusion.graph import shape_name
-from keras_fusion.models.fusion_model import meetings
+from keras_fusion.models.fusion_model import fusions_of
 from keras_fusion.plots._style import (
     CENTRAL,
     import_matplotlib,
@@ -61,7 +61,7 @@ def plot_fusion_graph(model, path=None, ax=None, title=None):
     if not callable(getattr(model, "describe_fusion", None)):
         raise TypeError(f"model: expected a FusionModel. Received: {type(model).__name__}")
     matplotlib = import_matplotlib()
-    found = meetings(model)
+    found = fusions_of(model)
     names = model.modalities
     columns = {name: i for i, name in enumerate(_with_central_inside(names))}
     middle = columns[CENTRAL]
@@ -74,12 +74,12 @@ def plot_fusion_graph(model, path=None, ax=None, title=None):
     top = -max(heights.values()) - 0.6
     for name in names:
         ax.text(columns[name], top, name, ha="center", fontsize=TEXT_SIZE + 2, weight="bold")
-    rows = {meeting.layer: row * spacing for row, meeting in enumerate(found)}
-    before, last = {}, None  # where the tensors and the meeting above stand
-    for meeting in found:
-        row = rows[meeting.layer]
-        _box(ax, middle, row, meeting.layer, meeting.shape, colors[CENTRAL])
-        for source in meeting.sources:
+    rows = {fusion.layer: row * spacing for row, fusion in enumerate(found)}
+    before, last = {}, None  # where the tensors and the fusion above stand
+    for fusion in found:
+        row = rows[fusion.layer]
+        _box(ax, middle, row, fusion.layer, fusion.shape, colors[CENTRAL])
+        for source in fusion.sources:
             if source.name == CENTRAL:
                 start = rows.get(source.tensor, last)
                 _down(ax, middle, start, row, _steps(source, rows), start != last)
@@ -108,7 +108,7 @@ def _with_central_inside(names):
 
 
 def _steps(source, rows):
-    """What happens on the way; from where, if that is no meeting that was drawn."""
+    """What happens on the way; from where, if that is no fusion that was drawn."""
     steps = list(source.steps)
     if source.name == CENTRAL and source.tensor not in rows:
         steps.insert(0, source.tensor)

@@ -36,10 +36,10 @@ def check_names(label, method, names, per_modality):
     """An error that names a hyperparameter that the method does not have.
 
     Args:
-        label: For the error.
-        method: Name of the method.
-        names: The hyperparameters of a space.
-        per_modality: Those that are searched for every modality by itself.
+        label: String, for the error.
+        method: String, name of the method.
+        names: Iterable of strings, the hyperparameters of a space.
+        per_modality: List of those that are searched for every modality by itself.
     """
     known = searchable(method)
     unknown = sorted(set(names) - set(known))

@@ -14,9 +14,9 @@ def as_objective(objective, metrics):
     """A `keras_tuner.Objective` with its direction.
 
     Args:
-        objective: None: the central head's first metric on the validation data, or its loss
-            where there are no metrics. A string: its direction is read off its name. Or an
-            `Objective`.
+        objective: Optional string or `Objective`. `None`: the central head's first metric on the
+            validation data, or its loss where there are no metrics. A string: its direction is read
+            off its name.
         metrics: What the models are compiled with.
     """
     if isinstance(objective, keras_tuner.Objective):

@@ -79,11 +79,11 @@ def make_oracle(kind, objective, max_trials, seed, options):
     """The oracle of that kind.
 
     Args:
-        kind: One of `ORACLES`.
+        kind: String, one of `ORACLES`.
         objective: `keras_tuner.Objective`.
-        max_trials: Int, or None for all that a grid or Hyperband has.
-        seed: Int or None.
-        options: Dict of further arguments of the oracle.
+        max_trials: Optional positive integer, `None` for all that a grid or Hyperband has.
+        seed: Optional integer.
+        options: Dict with further arguments of the oracle.
     """
     check_choice("tuner", kind, list(ORACLES))
     if kind == "hyperband":

@@ -9,7 +9,7 @@ def count_gpus():
     Use it to choose how many workers a search gets: one trial trains on one GPU.
 
     Returns:
-        Int, 0 where there is none.
+        Integer, 0 where there is none.
 
     Example:
 
@@ -35,7 +35,7 @@ def as_strategy(strategy):
     """The `tf.distribute` strategy for the models of a search, or None.
 
     Args:
-        strategy: None, a strategy, or "mirrored": all GPUs of this process for one trial.
+        strategy: A strategy, `"mirrored"` (all GPUs of this process for one trial), or `None`.
     """
     if strategy is None:
         return None

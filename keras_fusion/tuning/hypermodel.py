@@ -24,27 +24,27 @@ class FusionHyperModel(keras_tuner.HyperModel):
 
     Hyperparameters are the arguments of the method's builder (`rate`, `level`, `operation`,
     `fusion_units`, `unimodal_loss_weights`, ...) and three more: `learning_rate`,
-    `backbone_dropout` and `fusion_levels` ("auto", or an int: only so many of the highest
+    `backbone_dropout` and `fusion_levels` (`"auto"`, or an integer: only so many of the highest
     fusion points of every backbone, see `kf.fusion_points`). With several methods the method is
     a hyperparameter too, and those of one method are active only where it is chosen; they are
     then called "gmu/fusion_units". One that is searched for every modality is called
     "rate/image".
 
     Args:
-        method: String, a name of `kf.methods()`; a list of names; or "all".
-        backbones: Dict `{modality: function that returns a new keras.Model}`, or one function
-            that returns the dict of models. A function gets those of `hp`, `dropout` and `method`
-            that it has arguments for; `dropout` is the hyperparameter `backbone_dropout`.
-        space: What is searched. None (default): `default_space` of the method; or the name of a
-            preset, "centralnet-paper" or "gmu-paper"; or a dict, see `default_space`. With
-            several methods the dict is `{method: space}`, and hyperparameters beside the
-            methods are shared by all that have them.
+        method: String, a name of `kf.methods()`; a list of names; or `"all"`.
+        backbones: Dict `{modality: function that returns a new keras.Model}`, or one function that
+            returns the dict of models. A function gets those of `hp`, `dropout` and `method` that
+            it has arguments for; `dropout` is the hyperparameter `backbone_dropout`.
+        space: Optional string or dict, what is searched: the name of a preset, `"centralnet-paper"`
+            or `"gmu-paper"`; or a dict, see `default_space`. With several methods the dict is
+            `{method: space}`, and hyperparameters beside the methods are shared by all that have
+            them. Defaults to `None`, the `default_space` of the method.
         loss, metrics: Of `compile`, as there.
         optimizer: String, or function of the learning rate that returns a new optimizer. A space
-            without `learning_rate` leaves the optimizer its own.
-        arguments: Dict of further arguments of the builder that are not searched (`num_classes`
-            ...); with several methods, for those that have them.
-        compile_arguments: Dict of further arguments of `compile`.
+            without `learning_rate` leaves the optimizer its own. Defaults to `"adam"`.
+        arguments: Optional dict of further arguments of the builder that are not searched
+            (`num_classes` ...); with several methods, for those that have them. Defaults to `None`.
+        compile_arguments: Optional dict of further arguments of `compile`. Defaults to `None`.
 
     Raises:
         TypeError, ValueError: arguments that do not fit; a space with hyperparameters that the
@@ -273,6 +273,6 @@ def _called(function, given):
 
 
 def _highest(model, count):
-    """Names of the highest `count` fusion points below the prediction, lowest first."""
+    """Names of the highest `count` fusion points before the prediction, lowest first."""
     stages = [point.path for point in fusion_points(model) if point.role == "stage"]
     return stages[-count:]

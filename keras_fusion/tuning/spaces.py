@@ -28,7 +28,7 @@ _TRAINING = {
 
 PRESETS = {
     # CentralNet, Sect. 3.1 to 3.4: "a random grid search" of ModDrop's learning rate and drop
-    # probability, and of GMU's dropout. The paper tells what was found (MM-MNIST: 0.05 and 0.2;
+    # probability, and of GMU's dropout. The paper says what was found (MM-MNIST: 0.05 and 0.2;
     # AV-MNIST: 0.005 and 0.32; Montalbano: 0.5; MM-IMDb: 0.25; GMU's dropout 0.25 and 0.35), not
     # the grid: the values between those are ours.
     "centralnet-paper": {
@@ -93,9 +93,9 @@ def spaces_of(names, space):
     """`({method: its space}, space shared by all of them)`, from what the user gave.
 
     Args:
-        names: List of methods.
-        space: None, the name of a preset, or a dict: with one method its space; with several
-            `{method: space, ..., hyperparameter: entry shared by those that have it}`.
+        names: List of strings, the methods.
+        space: Optional string, the name of a preset, or dict: with one method its space; with
+            several `{method: space, ..., hyperparameter: entry shared by those that have it}`.
     """
     if isinstance(space, str):
         check_choice("space", space, list(PRESETS))

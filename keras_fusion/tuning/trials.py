@@ -19,7 +19,7 @@ def read_trials(folder):
     Use it to look at a search while it runs, after it, or on another machine.
 
     Args:
-        folder: Path, `directory/project_name` of the search.
+        folder: String or path, `directory/project_name` of the search.
 
     Returns:
         List of dicts, one for each trial, in order of their numbers: "trial" (string), "status"

@@ -47,7 +47,7 @@ def make_tuner(
     - The objective is the central prediction's first metric on the validation data, with its
       direction. A name that no model logs is an error before the first trial.
     - A trial that cannot be built, runs out of memory or diverges (its loss or objective is no
-      finite number) fails with its reason, and the search goes on; `kf.tuning.read_trials` tells
+      finite number) fails with its reason, and the search goes on; `kf.tuning.read_trials` has
       the reasons. A search without a single score is an error.
     - The same script, started again after a kill, goes on: trials that are done stay, the one
       that was running is trained anew. Trials get seeds of their own, so that they are the same
@@ -58,23 +58,29 @@ def make_tuner(
 
     Args:
         hypermodel: `FusionHyperModel`.
-        tuner: "random" (default), "bayesian", "hyperband" or "grid".
-        objective: None (default), a name such as "val_central_loss", or a
-            `keras_tuner.Objective`.
-        max_trials: Int >= 1. None for "hyperband", whose number of trials follows from its
-            `max_epochs` and `factor`, and (all combinations) for "grid".
-        executions: Int >= 1, how often every configuration is trained; its score is the mean.
-        directory, project_name: The search lies in the folder `directory/project_name`.
-        overwrite: Bool. Whether a search that lies there is deleted; else it goes on.
-        seed: Int, or None for other values and weights at every start.
-        strategy: None, "mirrored" (TensorFlow only: every trial on all GPUs), or a
-            `tf.distribute` strategy.
-        max_consecutive_failed_trials: Int, or None for any number. After so many in a row the
-            search ends with an error.
-        max_interruptions: Int, or None for any number. How often the process may end in the
-            middle of a trial; then the trial fails instead of being started once more.
-        progress: Function that is called after every trial with a dict of "trial", "status",
-            "score", "values", "reason" and "seconds".
+        tuner: String, `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`. Defaults to `"random"`.
+        objective: Optional string such as `"val_central_loss"`, or a `keras_tuner.Objective`.
+            Defaults to `None`, the central prediction's first metric on the validation data.
+        max_trials: Optional positive integer. `None` for `"hyperband"`, whose number of trials
+            follows from its `max_epochs` and `factor`, and (all combinations) for `"grid"`.
+            Defaults to `None`.
+        executions: Positive integer, how often every configuration is trained; its score is the
+            mean. Defaults to `1`.
+        directory: String or path. The search lies in the folder `directory/project_name`. Defaults
+            to `"runs/tuning"`.
+        project_name: String, see `directory`. Defaults to `"search"`.
+        overwrite: Boolean, whether a search that lies there is deleted; else it goes on. Defaults
+            to `False`.
+        seed: Optional integer; `None` for other values and weights at every start. Defaults to `0`.
+        strategy: Optional string or `tf.distribute` strategy; `"mirrored"` (TensorFlow only): every
+            trial on all GPUs. Defaults to `None`.
+        max_consecutive_failed_trials: Optional positive integer, `None` for any number. After so
+            many in a row the search ends with an error. Defaults to `10`.
+        max_interruptions: Optional positive integer, `None` for any number. How often the process
+            may end in the middle of a trial; then the trial fails instead of being started once
+            more. Defaults to `3`.
+        progress: Optional function that is called after every trial with a dict of "trial",
+            "status", "score", "values", "reason" and "seconds". Defaults to `None`.
         **options: Of KerasTuner's oracle: `max_epochs`, `factor`, `hyperband_iterations`,
             `num_initial_points`, `alpha`, `beta`, `max_retries_per_trial`.
 
@@ -192,7 +198,7 @@ class _Fusion:
         try:
             model = self.hypermodel.build(keras_tuner.HyperParameters())
         except Exception:
-            return  # the trials will tell, each for itself
+            return  # the trials fail with it, each for itself
         check_logged(self.oracle.objective, model, y)
 
     # ---- a trial

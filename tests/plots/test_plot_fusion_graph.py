@@ -7,7 +7,7 @@ import pytest
 from helpers.tiny import map_net, vector_net
 
 import keras_fusion as kf
-from keras_fusion.models.fusion_model._summary import meetings
+from keras_fusion.models.fusion_model._summary import fusions_of
 
 pytest.importorskip("matplotlib", reason="needs matplotlib")
 
@@ -18,7 +18,7 @@ def build(count=2, **arguments):
 
 
 def boxes(ax):
-    """{text: artist} of the tensors and meetings; other texts have no colored box."""
+    """{text: artist} of the tensors and fusions; other texts have no colored box."""
     return {
         text: text.get_text()
         for text in ax.texts
@@ -32,10 +32,10 @@ def test_every_tensor_has_its_box(count):
     ax = kf.plots.plot_fusion_graph(model).axes[0]
     found = sorted(boxes(ax).values())
     expected = []
-    for meeting in meetings(model):
-        shape = "x".join(map(str, meeting.shape))
-        expected.append(f"{meeting.layer}\n{shape}")
-        for source in meeting.sources:
+    for fusion in fusions_of(model):
+        shape = "x".join(map(str, fusion.shape))
+        expected.append(f"{fusion.layer}\n{shape}")
+        for source in fusion.sources:
             if source.name != "central":
                 expected.append(f"{source.tensor}\n{'x'.join(map(str, source.shape))}")
     assert found == sorted(expected)

@@ -19,13 +19,15 @@ def align_tensors(tensors, names, level, align="auto", max_width=1024):
 
     Args:
         tensors: List of Keras tensors.
-        names: The modalities' names, one per tensor: they name the layers added here.
-        level: Name of the level, for the layers' names and for errors.
-        align: "pad": features are padded with zeros to the widest (no weights, no upper limit);
-            "project": every tensor of another width than the target is projected by a Dense
-            layer (on maps a 1x1 convolution); "auto": wider ones than `max_width` are projected
-            down to it, narrower ones than the target padded.
-        max_width: Int, the largest target width with "auto" and "project".
+        names: List of strings, the modalities' names, one per tensor: they name the layers added
+            here.
+        level: String, of the level, for the layers' names and for errors.
+        align: String. `"pad"`: features are padded with zeros to the widest (no weights, no upper
+            limit); `"project"`: every tensor of another width than the target is projected by a
+            Dense layer (on maps a 1x1 convolution); `"auto"`: wider ones than `max_width` are
+            projected down to it, narrower ones than the target padded. Defaults to `"auto"`.
+        max_width: Positive integer, the largest target width with `"auto"` and `"project"`.
+            Defaults to `1024`.
 
     Raises:
         ValueError: tensors of kinds or sizes that cannot be brought together.
@@ -107,10 +109,10 @@ def pool_to(tensor, target, kind="max", name=None):
     """Pools a sequence, map or video to the size `target`, each of it not above its own.
 
     Args:
-        tensor: `(batch, *size, features)`.
-        target: Tuple of ints.
-        kind: "max" or "average".
-        name: Of the pooling layer.
+        tensor: Tensor `(batch, *size, features)`.
+        target: Tuple of positive integers.
+        kind: String, `"max"` or `"average"`. Defaults to `"max"`.
+        name: Optional string, of the pooling layer. Defaults to `None`.
     """
     size = tuple(tensor.shape[1:-1])
     if any(a is None or b is None or b > a for a, b in zip(size, target, strict=True)):

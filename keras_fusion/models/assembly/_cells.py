@@ -19,11 +19,11 @@ def central_cell(x, target, kernel_size=3, dropout=0.5, name="central_cell"):
     and dropout.
 
     Args:
-        x: The fused tensor of a level.
-        target: Shape of the next level without the batch axis.
-        kernel_size: Int, of the convolution.
-        dropout: Float in [0, 1), after dense layers.
-        name: Prefix of the layers' names.
+        x: Tensor, the fused one of a level.
+        target: Tuple, shape of the next level without the batch axis.
+        kernel_size: Positive integer, of the convolution. Defaults to `3`.
+        dropout: Float in [0, 1), the rate after dense layers. Defaults to `0.5`.
+        name: String, prefix of the layers' names. Defaults to `"central_cell"`.
 
     Returns:
         Tensor of shape `(batch, *target)`.

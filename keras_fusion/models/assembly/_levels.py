@@ -17,7 +17,8 @@ def paired_levels(streams, align="auto", max_width=1024, use_inputs=True):
     Args:
         streams: List of `Stream`.
         align, max_width: See `build_centralnet`.
-        use_inputs: Whether the inputs are the lowest level where their shapes are equal.
+        use_inputs: Boolean, whether the inputs are the lowest level where their shapes are equal.
+            Defaults to `True`.
     """
     levels = []
     if use_inputs and _inputs_match(streams):
@@ -28,7 +29,7 @@ def paired_levels(streams, align="auto", max_width=1024, use_inputs=True):
     if not levels:
         shallow = min(streams, key=lambda s: len(s.tensors)).name
         raise ValueError(
-            f'backbone "{shallow}": expected at least one hidden layer to fuse below the '
+            f'backbone "{shallow}": expected at least one hidden layer to fuse before the '
             "prediction. Received: none; name one with taps={...}, or use a late fusion"
         )
     names = [s.name for s in streams]
@@ -95,7 +96,8 @@ def cells_above(levels, head, cells=None, kernel_size=3, dropout=0.5):
     Args:
         levels: What `paired_levels` returns.
         head: `Head`; the last cell makes its logits.
-        cells: Optional list with a layer, a function on tensors or None for each level.
+        cells: Optional list with a layer, a function on tensors or `None` for each level. Defaults
+            to `None`.
         kernel_size, dropout: Of the default cells.
     """
     if cells is None:

@@ -17,7 +17,7 @@ def named_backbones(backbones):
     """A dict `{modality: model}` in the order given, whatever form it was given in.
 
     Args:
-        backbones: Dict of models, or a list of them; models in a list are named after
+        backbones: Dict `{modality: keras.Model}`, or a list of models; these are named after
             themselves, with `_2`, `_3` ... added where a name comes again.
 
     Raises:
@@ -42,7 +42,7 @@ def named_backbones(backbones):
 
 
 def with_first(backbones, main):
-    """The dict with the modality `main` in front (None: as it is)."""
+    """The dict with the modality `main` first (None: as it is)."""
     if main is None:
         return backbones
     check_choice("main", main, list(backbones))

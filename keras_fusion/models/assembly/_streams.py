@@ -64,12 +64,14 @@ def make_streams(
     """Reads the backbones, finds their points and heads, and calls them on new inputs.
 
     Args:
-        backbones: Dict of models.
-        taps: "auto", or a dict of lists of layer names, see `build_centralnet`.
+        backbones: Dict `{modality: keras.Model}`.
+        taps: `"auto"`, or a dict of lists of layer names, see `build_centralnet`. Defaults to
+            `"auto"`.
         num_classes, units, head: What is predicted, see `build_centralnet`.
-        present: Input tensor `(batch, modalities)` with the columns in the order of the sorted
-            names, or None.
-        placeholders: Dict `{modality: placeholder}`, see `mask_input`; needed with `present`.
+        present: Optional input tensor `(batch, modalities)` with the columns in the order of the
+            sorted names. Defaults to `None`.
+        placeholders: Optional dict `{modality: placeholder}`, see `mask_input`; needed with
+            `present`. Defaults to `None`.
 
     Returns:
         A list of `Stream`, in the order of `backbones`, and the `Head` they share.
@@ -172,9 +174,9 @@ def _nothing_open(found, own, dense, head):
     shape = shape_name(found[name][-1].shape)
     if name in dense:
         raise ValueError(
-            f'backbone "{name}" ends in a Dense layer without activation ({shape}): expected to '
-            'be told whether these are logits (head="softmax", "sigmoid" or "linear") or features '
-            "(num_classes= or units=). Received: none of them"
+            f'backbone "{name}" ends in a Dense layer without activation ({shape}): expected head='
+            '"softmax", "sigmoid" or "linear" (these are logits), or num_classes= or units= (these '
+            "are features). Received: none of them"
         )
     raise ValueError(
         f'backbone "{name}" ends in features ({shape}), not in a prediction: expected '
@@ -193,7 +195,7 @@ def _ends_in(points, head):
 
 
 def _chosen(backbones, found, ends, taps):
-    """The fusion points of each modality below its prediction, lowest first."""
+    """The fusion points of each modality before its prediction, lowest first."""
     automatic = {}
     for name, points in found.items():
         inner = [p for p in points if p.role in ("stage", "features")]

@@ -8,7 +8,7 @@ from keras_fusion._keras import flat_layers
 from keras_fusion.layers import ModalityMask
 from keras_fusion.models.fusion_model import check_inputs
 
-CHOICES = ("zero", "mean", "learned")
+PLACEHOLDERS = ("zero", "mean", "learned")
 
 
 def placeholders_for(backbones, missing_modalities):
@@ -16,8 +16,8 @@ def placeholders_for(backbones, missing_modalities):
 
     Args:
         backbones: Dict `{modality: keras.Model}`.
-        missing_modalities: The builders' argument: False, True ("zero"), "zero", "mean",
-            "learned", or a dict `{modality: one of these}`; those it leaves out have "zero".
+        missing_modalities: The builders' argument: `False`, `True` (`"zero"`), `"zero"`, `"mean"`,
+            `"learned"`, or a dict `{modality: one of these}`; those it leaves out have `"zero"`.
     """
     if missing_modalities is False:
         return None
@@ -31,9 +31,9 @@ def placeholders_for(backbones, missing_modalities):
             f"Received: {missing_modalities!r}"
         )
     for choice in given.values():
-        if choice is not True and choice not in CHOICES:
+        if choice is not True and choice not in PLACEHOLDERS:
             raise ValueError(
-                f"missing_modalities: expected False, True, one of {CHOICES} or a dict "
+                f"missing_modalities: expected False, True, one of {PLACEHOLDERS} or a dict "
                 f"{{modality: one of these}}. Received: {missing_modalities!r}"
             )
     return {name: _zero(given.get(name, True)) for name in backbones}
@@ -49,11 +49,11 @@ def mask_input(x, present, column, model, modality, placeholder, name):
     Args:
         x: `keras.Input`, of any dtype.
         present: Input tensor `(batch, modalities)`.
-        column: Int, the modality's column there.
-        model: The backbone.
-        modality: Its name, for errors.
-        placeholder: "zero", "mean" or "learned".
-        name: Of the new layer.
+        column: Integer, the modality's column there.
+        model: `keras.Model`, the backbone.
+        modality: String, its name, for errors.
+        placeholder: String, `"zero"`, `"mean"` or `"learned"`.
+        name: String, of the new layer.
     """
     padding = zeros_are_padding(model, x)
     if padding and placeholder != "zero":
@@ -92,8 +92,8 @@ def adapt_missing_modalities(model, x):
 
     Args:
         model: `FusionModel`.
-        x: Dict of arrays, as for `fit`. With the mask "present" the mean of a modality goes over
-            the samples that have it.
+        x: Dict `{modality: array}`, as for `fit`. With the mask "present" the mean of a modality
+            goes over the samples that have it.
 
     Raises:
         ValueError: a model without such a placeholder, anything but a dict of all modalities, a

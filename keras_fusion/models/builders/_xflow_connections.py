@@ -9,10 +9,11 @@ def connect(maps, vector, cross=None, residual=None, names=("image", "audio"), d
     Args:
         maps: Tensor of the 2-D stream.
         vector: Tensor of the 1-D stream.
-        cross: Two functions on tensors, 2-D to 1-D and 1-D to 2-D, or None.
-        residual: Two tensors, of the shape of `vector` and of that of `maps`, or None.
-        names: Of the streams, 2-D first.
-        depth: Int, counted from 1.
+        cross: Optional pair of functions on tensors, 2-D to 1-D and 1-D to 2-D. Defaults to `None`.
+        residual: Optional pair of tensors, of the shape of `vector` and of that of `maps`. Defaults
+            to `None`.
+        names: Pair of strings, of the streams, 2-D first. Defaults to `("image", "audio")`.
+        depth: Integer, counted from 1. Defaults to `1`.
 
     Returns:
         Four tensors: maps and vector with what the residual connections bring, and what the
@@ -33,9 +34,9 @@ def concatenated(tensors, name, norm=None, dropout=0.0):
 
     Args:
         tensors: List of tensors and Nones, at least one of them a tensor.
-        name: Of the place; the layers are called `<name>_concat`, `_bn` and `_dropout`.
-        norm: Dict of arguments of the batch normalization, or None.
-        dropout: Float in [0, 1).
+        name: String, of the place; the layers are called `<name>_concat`, `_bn` and `_dropout`.
+        norm: Optional dict of arguments of the batch normalization. Defaults to `None`.
+        dropout: Float in [0, 1). Defaults to `0.0`.
     """
     tensors = [t for t in tensors if t is not None]
     x = layers.Concatenate(name=f"{name}_concat")(tensors) if len(tensors) > 1 else tensors[0]

@@ -14,7 +14,7 @@ class StagedStream:
         stream: `Stream`.
         points: The chosen `FusionPoint`s, lowest first, one or more.
         head: `Head`, what is predicted.
-        predicts: Bool, whether `prediction` will be asked for.
+        predicts: Boolean, whether `prediction` will be asked for.
 
     Attributes:
         name: The modality.

@@ -46,38 +46,45 @@ def build_centralnet(
     with the new model, and stay frozen where `trainable=False`.
 
     Args:
-        backbones: Dict `{modality: keras.Model}`, or a list of models (then named after them).
-            Two or more, each with one input and one output: functional, Sequential,
-            keras.applications, nested. One and the same model under two names shares its
-            weights between them. If they end in predictions (softmax or sigmoid), nothing else
-            is needed.
-        num_classes: Int, number of classes, for backbones that end in features: they get heads
-            of their own. A last Dense without activation with as many units is taken as logits.
-        units: Int, the same for regression.
-        head: "softmax" (default for classes), "sigmoid" (default for one class; several labels
-            at once) or "linear" (default with `units`). Given alone it says that the backbones
-            end in logits.
-        taps: "auto" (see `fusion_points`; paired from the output end, so the deeper network
+        backbones: Dict `{modality: keras.Model}`, or a list of models (then named after them). Two
+            or more, each with one input and one output: functional, Sequential, keras.applications,
+            nested. One and the same model under two names shares its weights between them. If they
+            end in predictions (softmax or sigmoid), nothing else is needed.
+        align: String, how tensors of different widths are brought to one: `"pad"`, zero-padding;
+            `"project"`, a learned projection; or `"auto"`, padding up to `max_width` and projection
+            down to it. Sizes are pooled to the smallest and kinds averaged (a video over time where
+            it meets a map, a map to a vector where it meets one). Defaults to `"auto"`.
+        central: Optional list with one cell per level, from the lowest to the last, which makes the
+            central prediction's logits: a layer or a function on tensors, or `None` for one that
+            mirrors the backbones. A cell's output has the shape of the next level. Defaults to
+            `None`.
+        kernel_size: Positive integer, of the central convolutions; the presets use the paper's 5.
+            Defaults to `3`.
+        max_width: Positive integer, upper limit of the central network's width unless
+            `align="pad"`. Defaults to `1024`.
+        dropout: Float in [0, 1), the rate after the central dense layers. Defaults to `0.5`.
+        modality_scale: Boolean, Eq. (3) of the paper or (`False`) Eq. (1); see `CentralFusion`.
+            Defaults to `True`.
+        fuse: String. `"logits"`: the last sum is that of the logits, followed by the head's
+            activation; `"probabilities"`: that of the probabilities, normalized again. Defaults to
+            `"logits"`.
+        num_classes: Optional positive integer, number of classes, for backbones that end in
+            features: they get heads of their own. A last Dense without activation with as many
+            units is taken as logits. Defaults to `None`.
+        units: Optional positive integer, the same for regression. Defaults to `None`.
+        head: Optional string, `"softmax"`, `"sigmoid"` or `"linear"`. Given alone it says that the
+            backbones end in logits. Defaults to `None`: `"softmax"` for classes, `"sigmoid"` for
+            one class (give it for several labels at once), `"linear"` with `units`.
+        taps: `"auto"` (see `fusion_points`; paired from the output end, so the deeper network
             begins alone; the inputs are a level where their shapes are equal), or a dict
-            `{modality: [layer names]}`, lowest first, lists of one length.
-        align: "auto", "pad" or "project": how tensors of different widths are brought to one.
-            Zero-padding, a learned projection, or (default) padding up to `max_width` and
-            projection down to it. Sizes are pooled to the smallest and kinds averaged (a video
-            over time where it meets a map, a map to a vector where it meets one).
-        central: Optional list with one cell per level, from the lowest to the last, which makes
-            the central prediction's logits: a layer or a function on tensors, or None for the
-            default. A cell's output has the shape of the next level.
-        kernel_size: Int, of the central convolutions; the presets use the paper's 5.
-        max_width: Int, upper limit of the central network's width unless `align="pad"`.
-        dropout: Float in [0, 1), after the central dense layers.
-        modality_scale: Bool: Eq. (3), the default, or Eq. (1); see `CentralFusion`.
-        fuse: "logits": the last sum is that of the logits, followed by the head's activation; or
-            "probabilities": that of the probabilities, normalized again.
-        unimodal_loss_weights: Float or dict `{modality: float}` >= 0: the betas of Eq. (2), used
-            by `compile` unless it is given others. The paper's are 1.
-        missing_modalities: Bool, string or dict. Adds the input `present`, `(batch, number of
-            modalities)` in the order of the sorted names; see `FusionModel`.
-        name: Of the model.
+            `{modality: [layer names]}`, lowest first, lists of one length. Defaults to `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: the betas of Eq.
+            (2), loss = central + sum_k beta_k * unimodal_k, used by `compile` unless it is given
+            others; `None` for a model without unimodal heads. Defaults to `1.0`, as in the paper.
+        missing_modalities: Boolean, string or dict. Adds the input `present`,
+            `(batch, number of modalities)` in the order of the sorted names; see `FusionModel`.
+            Defaults to `False`.
+        name: String, of the model. Defaults to `"centralnet"`.
 
     Returns:
         `FusionModel` with the inputs `{modality: ...}` and the outputs `{"central": ...,

@@ -49,23 +49,27 @@ def build_cross_attention(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        fusion_units: Int >= 1, the width of the attention, a multiple of `num_heads`.
+        fusion_units: Positive integer, the width of the attention, a multiple of `num_heads`.
+            Defaults to `128`.
         num_heads, residual: Of the attention, see `CrossModalAttention`.
         attention_dropout: Float in [0, 1), the rate at which attention weights are dropped.
-        dropout: Float in [0, 1), the rate before the prediction.
-        max_tokens: Int >= 1. Maps and videos with more places are average-pooled evenly until
-            they have no more: the cost grows with the product of two modalities' tokens.
+            Defaults to `0.0`.
+        dropout: Float in [0, 1), the rate before the prediction. Defaults to `0.0`.
+        max_tokens: Positive integer. Maps and videos with more places are average-pooled evenly
+            until they have no more: the cost grows with the product of two modalities' tokens.
+            Defaults to `256`.
         num_classes, units, head: What is predicted, see `build_centralnet`.
-        taps: "auto": the last hidden fusion point that is a sequence, map or video; where there
-            is none, or a recurrent layer reads the sequence to a vector, the last hidden one; of
-            a backbone without hidden layers what it outputs, or what it gets if it consists of
-            its prediction alone. Or a dict `{modality: [layer names]}`; of several the last one
-            counts.
-        unimodal_loss_weights: None (default): no unimodal heads. A float or a dict
-            `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. Needs
-            `residual=True`, without which nothing is left of a modality alone.
-        name: Of the model.
+        taps: `"auto"`: the last hidden fusion point that is a sequence, map or video; where there
+            is none, or a recurrent layer reads the sequence to a vector, the last hidden one; of a
+            backbone without hidden layers what it outputs, or what it gets if it consists of its
+            prediction alone. Or a dict `{modality: [layer names]}`; of several the last one counts.
+            Defaults to `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
+            these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
+            Needs `residual=True`, without which nothing is left of a modality alone. Defaults to
+            `False`.
+        name: String, of the model. Defaults to `"cross_attention"`.
 
     Returns:
         `FusionModel` with the output "central", and one per modality if it has unimodal heads;

@@ -72,20 +72,23 @@ def build_dtn(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        stream_units: Sequence of ints >= 1, the dense layers each modality has for itself, or a
-            dict of one per modality; the last width is the same for all. Default: those of
-            XFlow's sound stream; the image stream has (2048, 256).
-        shared_units: Sequence of ints >= 1, one weakly shared layer each, at least one.
-        activation: Of all these layers.
-        sharing_weight: Float >= 0, gamma. Default: XFlow's.
-        pair_weight: Float >= 0, eta. Default: XFlow's.
+        stream_units: Sequence of positive integers, the dense layers each modality has for itself,
+            or a dict of one per modality; the last width is the same for all. XFlow's image stream
+            has (2048, 256). Defaults to `(512, 256)`, those of its sound stream.
+        shared_units: Sequence of positive integers, one weakly shared layer each, at least one.
+            Defaults to `(256, 256)`.
+        activation: String or function, of all these layers. Defaults to `"relu"`.
+        sharing_weight: Float >= 0, gamma. Defaults to `1e-2`, XFlow's.
+        pair_weight: Float >= 0, eta. Defaults to `1e-6`, XFlow's.
         num_classes, units, head: What is predicted, see `build_centralnet`.
-        taps: "auto", or a dict `{modality: [layer names]}`; of several the last one counts.
-        unimodal_loss_weights: Float or dict `{modality: float}` >= 0, the betas: 1.0 by default,
-            as the streams are classifiers. None: no unimodal heads, only the mean is trained.
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. An
-            absent modality's stream takes no part in the mean nor in J_2.
-        name: Of the model.
+        taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
+            Defaults to `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0, the betas; `None`:
+            no unimodal heads, only the mean is trained. Defaults to `1.0`, as the streams are
+            classifiers.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`. An
+            absent modality's stream takes no part in the mean nor in J_2. Defaults to `False`.
+        name: String, of the model. Defaults to `"dtn"`.
 
     Returns:
         `FusionModel` with the output "central", and one per modality if it has unimodal heads;
@@ -98,7 +101,7 @@ def build_dtn(
 
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((8, 8, 1))
-    >>> sound = kf.backbones.mlp(20, stream_units=(64, 32))
+    >>> sound = kf.backbones.mlp(20, hidden_units=(64, 32))
     >>> model = kf.build_dtn(
     ...     {"image": image, "sound": sound},
     ...     stream_units={"image": (64, 16), "sound": (16,)},
@@ -178,12 +181,14 @@ def pretrain_dtn(model, x, epochs=10, batch_size=128, optimizer="adam", verbose=
 
     Args:
         model: `FusionModel`, as `build_dtn` makes it.
-        x: Dict of arrays, as for `fit`; where it has the mask "present", a modality learns from
-            the samples that have it.
-        epochs: Int >= 1, for every layer. XFlow trains until it converges.
-        batch_size: Int >= 1; XFlow's is 128.
-        optimizer: Name of an optimizer, or one of which every layer gets a new copy.
-        verbose: As in `fit`.
+        x: Dict `{modality: array}`, as for `fit`; where it has the mask "present", a modality
+            learns from the samples that have it.
+        epochs: Positive integer, for every layer. XFlow trains until it converges. Defaults to
+            `10`.
+        batch_size: Positive integer. Defaults to `128`, XFlow's.
+        optimizer: String, or an optimizer of which every layer gets a new copy. Defaults to
+            `"adam"`.
+        verbose: As in `fit`. Defaults to `0`.
 
     Returns:
         Dict `{modality: [losses]}`, the last epoch's, one for each layer.

@@ -21,10 +21,10 @@ def build_early_fusion(backbones, *, name="early_fusion", **kwargs):
     features that can be paired.
 
     Args:
-        backbones: Dict `{modality: keras.Model}` or a list of models; see `build_centralnet`.
-        name: Of the model.
-        **kwargs: Further arguments of `build_intermediate_fusion`, but not `operation` and
-            `level`.
+        backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
+            `build_centralnet`.
+        name: String, of the model. Defaults to `"early_fusion"`.
+        **kwargs: Further arguments of `build_intermediate_fusion`, but not `operation` and `level`.
 
     Returns:
         `FusionModel` with the output "central" (and one per modality if there are unimodal

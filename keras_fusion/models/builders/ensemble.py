@@ -38,20 +38,20 @@ def build_ensemble(
     Args:
         backbones: Dict `{classifier: keras.Model}` or a list of models, two or more; each has its
             own weights (one and the same model twice counts twice).
-        inputs: None (default): every classifier has an input of its own, named after it. Or a
-            string: all of them see this one input. Or a dict `{classifier: input}`: which
-            sees which.
-        num_classes, units, head: What is predicted, where the backbones do not say it; see
-            `build_centralnet`.
-        unimodal_loss_weights: Float or dict `{classifier: float}` >= 0, by default 1.0: weights
-            of the classifiers' own losses; or None for a model without their heads. An ensemble
-            in the strict sense, each classifier trained on its own, is
-            `compile(loss_weights={"central": 0.0, ...})` with 1.0 for every classifier.
-        missing_modalities: Bool, string or dict. Adds the input `present` with one column per
+        inputs: Optional string or dict. `None`: every classifier has an input of its own, named
+            after it. A string: all of them see this one input. A dict `{classifier: input}`: which
+            sees which. Defaults to `None`.
+        num_classes, units, head: What is predicted, see `build_centralnet`.
+        unimodal_loss_weights: Optional float or dict `{classifier: float}` >= 0: weights of the
+            classifiers' own losses; `None` for a model without their heads. An ensemble in the
+            strict sense, each classifier trained on its own, is
+            `compile(loss_weights={"central": 0.0, ...})` with 1.0 for every classifier. Defaults to
+            `1.0`.
+        missing_modalities: Boolean, string or dict. Adds the input `present` with one column per
             input, in the order of their sorted names; see `FusionModel`. The mean goes over the
             classifiers whose input a sample has. Not together with `inputs`: there a classifier is
-            not a modality.
-        name: Of the model.
+            not a modality. Defaults to `False`.
+        name: String, of the model. Defaults to `"ensemble"`.
 
     Returns:
         `FusionModel` with the outputs "central" and one per classifier, unless

@@ -6,7 +6,7 @@ from keras import layers
 from keras_fusion._checks import check_choice, check_rate, check_widths
 from keras_fusion.models.assembly import FusionBuilder, pooled
 
-MEETING_POINTS = ("features", "tokens", "levels")
+FUSED_TENSORS = ("features", "tokens", "levels")
 
 
 def build_fusion(
@@ -80,7 +80,7 @@ def build_fusion(
     """
     if not isinstance(layer, keras.layers.Layer):
         raise TypeError(f"layer: expected a Keras layer. Received: {layer!r}")
-    check_choice("on", on, MEETING_POINTS)
+    check_choice("on", on, FUSED_TENSORS)
     check_widths("head_units", head_units)
     check_rate("dropout", dropout)
     if on == "levels" and head_units:

@@ -29,11 +29,13 @@ def build_fusion_ensemble(backbones, *, operation="sum", level=0, name="fusion_e
     on the loss of the mean and on the unimodal losses with weight 1.
 
     Args:
-        backbones: Dict `{modality: keras.Model}` or a list of models; see `build_centralnet`.
-        operation, level: Of the fusion: "sum" (default), "subtract", "product" or "concat", at
-            the hidden level 0 (default) to -1; see `build_intermediate_fusion`. The best of the
-            paper is the sum at level 0.
-        name: Of the model.
+        backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
+            `build_centralnet`.
+        operation: String, `"sum"`, `"subtract"`, `"product"` or `"concat"`; see
+            `build_intermediate_fusion`. Defaults to `"sum"`, at level 0 the best of the paper.
+        level: Integer, the hidden level of the fusion, from 0 to -1; see
+            `build_intermediate_fusion`. Defaults to `0`.
+        name: String, of the model. Defaults to `"fusion_ensemble"`.
         **kwargs: Further arguments of `build_hybrid_fusion`, but not `rule` and `priors`.
 
     Returns:

@@ -56,21 +56,24 @@ def build_gmu(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        fusion_units: Int >= 1, the width of the unit and of the maxout layers.
+        fusion_units: Positive integer, the width of the unit and of the maxout layers. Defaults to
+            `512`.
         gate_on, use_bias: Of the unit, see `GatedMultimodalUnit`.
-        classifier: "dense" (default): a dense layer makes the logits; or "maxout": the authors'
-            on MM-IMDb, batch normalization, maxout, batch normalization, maxout, batch
-            normalization, dense layer; the maxouts have two pieces.
-        normalize: Bool, default False. Whether batch normalization comes before the unit, for
-            features that are given and not learned.
-        dropout: Float in [0, 1), the rate before the unit and before every layer of the
-            classifier.
+        classifier: String. `"dense"`: a dense layer makes the logits; `"maxout"`: the authors' on
+            MM-IMDb, batch normalization, maxout, batch normalization, maxout, batch normalization,
+            dense layer; the maxouts have two pieces. Defaults to `"dense"`.
+        normalize: Boolean, whether batch normalization comes before the unit, for features that are
+            given and not learned. Defaults to `False`.
+        dropout: Float in [0, 1), the rate before the unit and before every layer of the classifier.
+            Defaults to `0.0`.
         num_classes, units, head: What is predicted, see `build_centralnet`.
-        taps: "auto", or a dict `{modality: [layer names]}`; of several the last one counts.
-        unimodal_loss_weights: None (default, as in the paper): no unimodal heads. A float or a
-            dict `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
-        name: Of the model.
+        taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
+            Defaults to `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
+            these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
+            Defaults to `False`.
+        name: String, of the model. Defaults to `"gmu"`.
 
     Returns:
         `FusionModel` with the output "central", and one per modality if it has unimodal heads;
@@ -84,7 +87,7 @@ def build_gmu(
     >>> import numpy as np
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((8, 8, 1))
-    >>> sound = kf.backbones.mlp(20, fusion_units=(64, 32))
+    >>> sound = kf.backbones.mlp(20, hidden_units=(64, 32))
     >>> model = kf.build_gmu({"image": image, "sound": sound}, fusion_units=16)
     >>> x = {"image": np.zeros((3, 8, 8, 1)), "sound": np.zeros((3, 20))}
     >>> sorted(model.fusion_weights(x)["level_0"])

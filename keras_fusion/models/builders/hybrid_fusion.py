@@ -53,25 +53,28 @@ def build_hybrid_fusion(
     together, on the loss of the combined prediction and on the unimodal ones.
 
     Args:
-        backbones: Dict `{modality: keras.Model}` or a list of models; see `build_centralnet`.
-        rule: How the predictions are combined: "weighted_mean" (default), "mean", "max",
-            "product", "vote" or "concat"; see `build_late_fusion`. With "vote" the joint network
-            gets no gradient.
-        operation: "concat" (default), "sum", "subtract" or "product"; see
-            `build_intermediate_fusion`.
-        level: Int, the hidden level of the joint fusion: 0 is the lowest (early fusion), -1
-            (default) the highest.
-        priors: For the rule "product"; see `ScoreRule`.
-        num_classes, units, head: What is predicted, where the backbones do not say it; see
+        backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        taps, align, central, kernel_size, max_width, dropout: Of the joint network; see
-            `build_intermediate_fusion`.
-        unimodal_loss_weights: Float or dict `{modality: float}` >= 0, by default 1.0; None for a
-            model without unimodal heads (their predictions are combined all the same).
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. The
-            joint prediction counts for every sample, the unimodal ones where their modality is
-            present.
-        name: Of the model.
+        rule: String, how the predictions are combined: `"weighted_mean"`, `"mean"`, `"max"`,
+            `"product"`, `"vote"` or `"concat"`; see `build_late_fusion`. With `"vote"` the joint
+            network gets no gradient. Defaults to `"weighted_mean"`.
+        operation: String, `"concat"`, `"sum"`, `"subtract"` or `"product"`; see
+            `build_intermediate_fusion`. Defaults to `"concat"`.
+        level: Integer, the hidden level of the joint fusion: 0 is the lowest (early fusion), -1 the
+            highest. Defaults to `-1`.
+        priors: Optional sequence of floats, for the rule `"product"`; see `ScoreRule`. Defaults to
+            `None`.
+        align, central, kernel_size, max_width, dropout: Of the joint network; see
+            `build_centralnet`.
+        num_classes, units, head: What is predicted, see `build_centralnet`.
+        taps: `"auto"`, or a dict `{modality: [layer names]}`; see `build_centralnet`. Defaults to
+            `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0; `None` for a model
+            without unimodal heads (their predictions are combined all the same). Defaults to `1.0`.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
+            The joint prediction counts for every sample, the unimodal ones where their modality is
+            present. Defaults to `False`.
+        name: String, of the model. Defaults to `"hybrid_fusion"`.
 
     Returns:
         `FusionModel` with the output "central", and one per modality unless

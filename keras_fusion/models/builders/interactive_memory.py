@@ -44,23 +44,24 @@ def build_interactive_memory(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more and the query;
             see `build_centralnet`.
-        query: Name of the modality that is the aspect or question; the mean of its tokens guides
-            the first hop. None (default): no such modality.
-        fusion_units: Int >= 1, the width of memories and states.
-        hops: Int >= 1, how many times the memories are read.
-        dropout: Float in [0, 1), the rate before the prediction.
-        max_tokens: Int >= 1. Maps and videos with more places are average-pooled evenly until
-            they have no more.
+        query: Optional string, the modality that is the aspect or question; the mean of its tokens
+            guides the first hop. Defaults to `None`, no such modality.
+        fusion_units: Positive integer, the width of memories and states. Defaults to `128`.
+        hops: Positive integer, how many times the memories are read. Defaults to `3`.
+        dropout: Float in [0, 1), the rate before the prediction. Defaults to `0.0`.
+        max_tokens: Positive integer. Maps and videos with more places are average-pooled evenly
+            until they have no more. Defaults to `256`.
         num_classes, units, head: What is predicted, see `build_centralnet`.
-        taps: "auto": the last hidden fusion point that is a sequence, map or video; where there
-            is none, or a recurrent layer reads the sequence to a vector, the last hidden one; of
-            a backbone without hidden layers what it outputs, or what it gets if it consists of
-            its prediction alone. Or a dict `{modality: [layer names]}`; of several the last one
-            counts.
-        unimodal_loss_weights: None (default, as in the paper): no unimodal heads. A float or a
-            dict `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
-        name: Of the model.
+        taps: `"auto"`: the last hidden fusion point that is a sequence, map or video; where there
+            is none, or a recurrent layer reads the sequence to a vector, the last hidden one; of a
+            backbone without hidden layers what it outputs, or what it gets if it consists of its
+            prediction alone. Or a dict `{modality: [layer names]}`; of several the last one counts.
+            Defaults to `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
+            these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
+            Defaults to `False`.
+        name: String, of the model. Defaults to `"interactive_memory"`.
 
     Returns:
         `FusionModel` with the output "central", and one per modality if it has unimodal heads;
@@ -74,8 +75,8 @@ def build_interactive_memory(
 
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((8, 8, 1))
-    >>> text = kf.backbones.mlp(20, fusion_units=(32,))
-    >>> aspect = kf.backbones.mlp(5, fusion_units=(16,))
+    >>> text = kf.backbones.mlp(20, hidden_units=(32,))
+    >>> aspect = kf.backbones.mlp(5, hidden_units=(16,))
     >>> model = kf.build_interactive_memory(
     ...     {"aspect": aspect, "image": image, "text": text}, query="aspect", fusion_units=24
     ... )

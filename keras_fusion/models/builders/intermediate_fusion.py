@@ -70,28 +70,31 @@ def build_intermediate_fusion(
     above the level is no part of the model.
 
     Args:
-        backbones: Dict `{modality: keras.Model}` or a list of models; see `build_centralnet`.
-        operation: "sum" (default), "subtract" (the first modality minus all others; the paper
-            has two), "product" or "concat"; see `ElementwiseFusion`.
-        level: Int. 0 (default) is the lowest level at which the backbones can meet, the same as
-            in CentralNet (the inputs, where their shapes are equal); -1 the highest hidden one;
-            one more than that is the prediction, where the logits are fused ("concat": followed by
-            one linear layer). LeNet5 has the levels 0 to 4, numbered as in the paper.
-        num_classes, units, head: What is predicted, where the backbones do not say it; see
+        backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        taps: "auto" or a dict `{modality: [layer names]}`; see `build_centralnet`.
-        align: "auto", "pad" or "project": how tensors of different widths are brought to one; see
-            `build_centralnet`. For "concat" widths may differ, and only sizes are made equal.
-        central: Optional list with the cells of the joint network, one for each level from
-            `level` to the last hidden one; see `build_centralnet`.
-        kernel_size: Int, of the joint convolutions.
-        max_width: Int, upper limit of the joint network's width unless `align="pad"`.
-        dropout: Float in [0, 1), after the joint dense layers.
-        unimodal_loss_weights: None (default): no unimodal heads, as in the paper. A float or
-            dict `{modality: float}` >= 0 keeps them, with these weights of their losses.
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. For
-            what is done without a modality see `ElementwiseFusion`.
-        name: Of the model.
+        operation: String, `"sum"`, `"subtract"` (the first modality minus all others; the paper has
+            two), `"product"` or `"concat"`; see `ElementwiseFusion`. Defaults to `"sum"`.
+        level: Integer. 0 is the lowest level at which the backbones can meet, the same as in
+            CentralNet (the inputs, where their shapes are equal); -1 the highest hidden one; one
+            more than that is the prediction, where the logits are fused (`"concat"`: followed by
+            one linear layer). LeNet5 has the levels 0 to 4, numbered as in the paper. Defaults to
+            `0`.
+        align: String, how tensors of different widths are brought to one; see `build_centralnet`.
+            For `"concat"` widths may differ, and only sizes are made equal. Defaults to `"auto"`.
+        central: Optional list with the cells of the joint network, one for each level from `level`
+            to the last hidden one; see `build_centralnet`. Defaults to `None`.
+        kernel_size: Positive integer, of the joint convolutions. Defaults to `3`.
+        max_width: Positive integer, upper limit of the joint network's width unless `align="pad"`.
+            Defaults to `1024`.
+        dropout: Float in [0, 1), the rate after the joint dense layers. Defaults to `0.5`.
+        num_classes, units, head: What is predicted, see `build_centralnet`.
+        taps: `"auto"`, or a dict `{modality: [layer names]}`; see `build_centralnet`. Defaults to
+            `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
+            these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
+            For what is done without a modality see `ElementwiseFusion`. Defaults to `False`.
+        name: String, of the model. Defaults to `"intermediate_fusion"`.
 
     Returns:
         `FusionModel` with the output "central" (and one per modality if there are unimodal

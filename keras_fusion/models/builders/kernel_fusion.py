@@ -62,21 +62,24 @@ def build_kernel_fusion(
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
         kernels: A kernel or a list of kernels for every modality, or a dict of such
-            `{modality: ...}`; see `MultipleKernelFusion`.
+            `{modality: ...}`; see `MultipleKernelFusion`. Defaults to `"rbf"`.
         landmarks, train_landmarks, nystroem: Of `MultipleKernelFusion`. With
             `train_landmarks=False` the model has to be adapted before it is used.
-        projection_units: Int >= 2 or None, the width of the dense layer before the kernels; None:
-            neither it nor the normalization. Then adapt, as features may have any scale, and
-            keep the backbones from learning: features that have moved far from all landmarks
-            make "rbf" kernels 0, from which nothing is learned.
-        adapt_on: Dict of arrays, as for `fit`, on which `adapt_kernels` is called at once.
-        seed: Int or None, of the choice of landmarks there.
+        projection_units: Optional integer >= 2, the width of the dense layer before the kernels;
+            `None`: neither it nor the normalization. Then adapt, as features may have any scale,
+            and keep the backbones from learning: features that have moved far from all landmarks
+            make "rbf" kernels 0, from which nothing is learned. Defaults to `64`.
+        adapt_on: Optional dict `{modality: array}`, as for `fit`, on which `adapt_kernels` is
+            called at once. Defaults to `None`.
+        seed: Optional integer, of the choice of landmarks there. Defaults to `None`.
         num_classes, units, head: What is predicted, see `build_centralnet`.
-        taps: "auto", or a dict `{modality: [layer names]}`; of several the last one counts.
-        unimodal_loss_weights: None (default): no unimodal heads. A float or a dict
-            `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
-        name: Of the model.
+        taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
+            Defaults to `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
+            these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
+            Defaults to `False`.
+        name: String, of the model. Defaults to `"kernel_fusion"`.
 
     Returns:
         `FusionModel` with the output "central", and one per modality if it has unimodal heads;
@@ -126,16 +129,15 @@ def build_kernel_fusion(
 def adapt_kernels(model, x, seed=None):
     """Takes the landmarks of a model's kernels from data, and chooses the kernels' scales.
 
-    Use it before `fit`, or again after the networks below the kernels have learned, with
-    training data only. It runs what lies below the kernels on as many samples as there are
-    landmarks, drawn at random, and calls `MultipleKernelFusion.adapt`. Nothing else of the model
-    changes.
+    Use it before `fit`, or again after the networks before the kernels have learned, with
+    training data only. It runs these on as many samples as there are landmarks, drawn at random,
+    and calls `MultipleKernelFusion.adapt`. Nothing else of the model changes.
 
     Args:
         model: `FusionModel`, as `build_kernel_fusion` makes it.
-        x: Dict of arrays, as for `fit`. Where it has the mask "present", samples are drawn that
-            lack no modality.
-        seed: Int or None (default: what `keras.utils.set_random_seed` says).
+        x: Dict `{modality: array}`, as for `fit`. Where it has the mask "present", samples are
+            drawn that lack no modality.
+        seed: Optional integer. Defaults to `None`, what `keras.utils.set_random_seed` says.
 
     Raises:
         ValueError: a model without such a layer, anything but a dict of all modalities, or too

@@ -1,4 +1,4 @@
-"""Late fusion: the modalities' predictions are combined, and nothing below them."""
+"""Late fusion: the modalities' predictions are combined, and nothing else is."""
 
 from keras import layers
 
@@ -109,23 +109,25 @@ def build_late_fusion(
     every modality.
 
     Args:
-        backbones: Dict `{modality: keras.Model}` or a list of models; see `build_centralnet`.
-        rule: "mean" (default), "max", "product" (Bayes), "vote" (majority), "weighted_mean" or
-            "concat". For regression "mean", "weighted_mean" and "concat" only.
-        priors: For "product": sequence with the frequency of every class, or None (default) for
-            classes of the same frequency; see `ScoreRule`.
-        fuse: "logits" (default) or "probabilities": what "concat" concatenates. The other rules
-            take no notice of it.
-        num_classes, units, head: What is predicted, where the backbones do not say it; see
+        backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        unimodal_loss_weights: Float or dict `{modality: float}` >= 0: the betas of Eq. (2), the
-            weights of the unimodal losses; or None for a model without unimodal heads. "auto"
-            (default) is None for "weighted_mean" and "concat", as the paper's rows (a) and (b)
-            train on the central loss only, and 1.0 for the rules without weights.
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. The
-            rules and the weighted mean go over the modalities that a sample has; "concat" has zeros
-            for the others.
-        name: Of the model.
+        rule: String, `"mean"`, `"max"`, `"product"` (Bayes), `"vote"` (majority), `"weighted_mean"`
+            or `"concat"`. For regression `"mean"`, `"weighted_mean"` and `"concat"` only. Defaults
+            to `"mean"`.
+        priors: Optional sequence of floats, for `"product"`: the frequency of every class; see
+            `ScoreRule`. Defaults to `None`, classes of the same frequency.
+        fuse: String, what `"concat"` concatenates: `"logits"` or `"probabilities"`. The other rules
+            take no notice of it. Defaults to `"logits"`.
+        num_classes, units, head: What is predicted, see `build_centralnet`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: the betas of Eq.
+            (2), the weights of the unimodal losses; `None` for a model without unimodal heads;
+            `"auto"` is `None` for `"weighted_mean"` and `"concat"`, as the paper's rows (a) and (b)
+            train on the central loss only, and 1.0 for the rules without weights. Defaults to
+            `"auto"`.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
+            The rules and the weighted mean go over the modalities that a sample has; `"concat"` has
+            zeros for the others. Defaults to `False`.
+        name: String, of the model. Defaults to `"late_fusion"`.
 
     Returns:
         `FusionModel` with the output "central", and one per modality unless
@@ -184,9 +186,10 @@ def combine(parts, rule, level, joint_logits=None, priors=None, fuse="logits"):
 
     Args:
         parts: `FusionBuilder`.
-        rule: One of `RULES`.
-        level: Int, number of this fusion level, for the names.
-        joint_logits: Those of a joint network, which counts as one more source, or None.
+        rule: String, one of `RULES`.
+        level: Integer, number of this fusion level, for the names.
+        joint_logits: Optional tensor, the logits of a joint network, which counts as one more
+            source. Defaults to `None`.
         priors, fuse: See `build_late_fusion`.
     """
     head = parts.head

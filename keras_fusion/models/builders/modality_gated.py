@@ -41,18 +41,21 @@ def build_modality_gated(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        main: Name of the modality that is F^A in Eq. (7), and has no gate of its own; by
-            default the first. In the paper RGB images are, and depth maps are F^B.
-        head_units: Sequence of ints >= 1, one fully connected layer each (with batch
-            normalization, ReLU and dropout), before the prediction. The paper has two and does
-            not give their widths; (512, 512) is ours. An empty one leaves the prediction alone.
-        dropout: Float in [0, 1), the rate after each of these layers.
+        main: Optional string, the modality that is F^A in Eq. (7), and has no gate of its own. In
+            the paper RGB images are, and depth maps are F^B. Defaults to `None`, the first one.
+        head_units: Sequence of positive integers, one fully connected layer each (with batch
+            normalization, ReLU and dropout), before the prediction. The paper has two and does not
+            give their widths. An empty one leaves the prediction alone. Defaults to `(512, 512)`,
+            our choice.
+        dropout: Float in [0, 1), the rate after each of these layers. Defaults to `0.5`.
         num_classes, units, head: What is predicted, see `build_centralnet`.
-        taps: "auto", or a dict `{modality: [layer names]}`; of several the last one counts.
-        unimodal_loss_weights: None (default, as in the paper): no unimodal heads. A float or a
-            dict `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
-        name: Of the model.
+        taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
+            Defaults to `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
+            these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
+            Defaults to `False`.
+        name: String, of the model. Defaults to `"modality_gated"`.
 
     Returns:
         `FusionModel` with the output "central", and one per modality if it has unimodal heads;
@@ -65,7 +68,7 @@ def build_modality_gated(
 
     >>> import keras_fusion as kf
     >>> rgb = kf.backbones.lenet5((8, 8, 3))
-    >>> depth = kf.backbones.mlp(20, head_units=(32,))
+    >>> depth = kf.backbones.mlp(20, hidden_units=(32,))
     >>> model = kf.build_modality_gated(
     ...     {"depth": depth, "rgb": rgb}, main="rgb", head_units=(16, 8)
     ... )

@@ -57,29 +57,31 @@ def build_moddrop(
     connections across the modalities, which is not done here.
 
     Args:
-        backbones: Dict `{modality: keras.Model}` or a list of models; see `build_centralnet`.
-        rate: Float in [0, 1], or a dict `{modality: float}`: how often a modality is dropped, by
-            default 0.5. The paper found 0.2 (MM-MNIST), 0.32 (AV-MNIST), 0.5 (Montalbano) and
-            0.25 (MM-IMDb). The probability is somewhat lower where `allow_none=False`; see
-            `ModDrop`.
-        fuse: "features" (default) or "scores".
-        head_units: Sequence of ints >= 1, the joint network's hidden layers; () for none. None
-            (default) is one as wide as the widest features, up to 1024, and none with "scores".
-        dropout: Float in [0, 1), after the joint hidden layers.
-        allow_none: Bool, default False. Whether all modalities of a sample may be dropped at once.
-        rescale: Bool, default False. Whether what is kept is divided by its probability of being
-            kept; the original does not.
-        seed: Int or None, of the draws.
-        num_classes, units, head: What is predicted, where the backbones do not say it; see
+        backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        taps: "auto", or a dict `{modality: [layer name]}`: whose output h_k is (the last of each
-            list).
-        unimodal_loss_weights: None (default): no unimodal heads. A float or dict
-            `{modality: float}` >= 0 keeps them, with these weights of their losses.
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`. An
+        rate: Float between 0 and 1, or a dict `{modality: float}`: how often a modality is dropped.
+            The paper found 0.2 (MM-MNIST), 0.32 (AV-MNIST), 0.5 (Montalbano) and 0.25 (MM-IMDb).
+            The probability is somewhat lower where `allow_none=False`; see `ModDrop`. Defaults to
+            `0.5`.
+        fuse: String, `"features"` or `"scores"`. Defaults to `"features"`.
+        head_units: Optional sequence of positive integers, the joint network's hidden layers; `()`
+            for none. Defaults to `None`, one as wide as the widest features, up to 1024, and none
+            with `"scores"`.
+        dropout: Float in [0, 1), the rate after the joint hidden layers. Defaults to `0.5`.
+        allow_none: Boolean, whether all modalities of a sample may be dropped at once. Defaults to
+            `False`.
+        rescale: Boolean, whether what is kept is divided by its probability of being kept; the
+            original does not. Defaults to `False`.
+        seed: Optional integer, of the draws. Defaults to `None`.
+        num_classes, units, head: What is predicted, see `build_centralnet`.
+        taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
+            Defaults to `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
+            these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`. An
             absent modality enters as zeros, just as a dropped one does, and ModDrop draws from
-            those present.
-        name: Of the model.
+            those present. Defaults to `False`.
+        name: String, of the model. Defaults to `"moddrop"`.
 
     Returns:
         `FusionModel` with the output "central" (and one per modality if there are unimodal
@@ -124,7 +126,7 @@ def _features(parts):
     for stream in parts.streams:
         if not stream.points:
             raise ValueError(
-                f'backbone "{stream.name}": expected a hidden layer below the prediction. '
+                f'backbone "{stream.name}": expected a hidden layer before the prediction. '
                 'Received: none; name one with taps={...}, or use fuse="scores"'
             )
     return [

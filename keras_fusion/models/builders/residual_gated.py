@@ -41,19 +41,21 @@ def build_residual_gated(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        main: Name of the modality that is phi_x in Eq. (4) and is modified, the image in the
-            paper; by default the first.
-        fusion_units: Int >= 1 or None, `units` of `ResidualGating`.
-        kernel_size: Int >= 1, of its convolutions, where the main features are a map.
-        dropout: Float in [0, 1), the rate before the prediction.
+        main: Optional string, the modality that is phi_x in Eq. (4) and is modified, the image in
+            the paper. Defaults to `None`, the first one.
+        fusion_units: Optional positive integer, `units` of `ResidualGating`. Defaults to `None`.
+        kernel_size: Positive integer, of its convolutions, where the main features are a map.
+            Defaults to `3`.
+        dropout: Float in [0, 1), the rate before the prediction. Defaults to `0.0`.
         num_classes, units, head: What is predicted, see `build_centralnet`.
-        taps: "auto", or a dict `{modality: [layer names]}`; of several the last one counts. This
-            is how to choose the last map of a network that goes on with dense layers.
-        unimodal_loss_weights: None (default): no unimodal heads. A float or a dict
-            `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
-            Features that are absent count as zeros.
-        name: Of the model.
+        taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts. This
+            is how to choose the last map of a network that goes on with dense layers. Defaults to
+            `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
+            these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
+            Features that are absent count as zeros. Defaults to `False`.
+        name: String, of the model. Defaults to `"residual_gated"`.
 
     Returns:
         `FusionModel` with the output "central", and one per modality if it has unimodal heads;
@@ -67,7 +69,7 @@ def build_residual_gated(
 
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((8, 8, 1))
-    >>> text = kf.backbones.mlp(20, fusion_units=(32,))
+    >>> text = kf.backbones.mlp(20, hidden_units=(32,))
     >>> taps = {"image": ["conv2_pool"], "text": ["dense1"]}
     >>> model = kf.build_residual_gated({"image": image, "text": text}, taps=taps)
     >>> model.get_layer("fusion_0").output.shape

@@ -50,25 +50,28 @@ def build_shared_specific(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
-        fusion_units: Int >= 1, the width of the shared and of the specific parts.
+        fusion_units: Positive integer, the width of the shared and of the specific parts. Defaults
+            to `64`.
         temperature, similarity_weight, difference_weight: Of `SharedSpecificTransfer`. Its two
             losses are part of what `fit` and `evaluate` report as "loss".
-        head_units: Sequence of ints >= 1, one fully connected layer each (with batch
+        head_units: Sequence of positive integers, one fully connected layer each (with batch
             normalization, ReLU and dropout), before the prediction. An empty one leaves the
-            prediction alone.
-        dropout: Float in [0, 1), the rate after each of these layers.
+            prediction alone. Defaults to `(128,)`.
+        dropout: Float in [0, 1), the rate after each of these layers. Defaults to `0.5`.
         num_classes, units, head: What is predicted, see `build_centralnet`.
-        taps: "auto", or a dict `{modality: [layer names]}`; of several the last one counts.
-        unimodal_loss_weights: None (default): no unimodal heads. A float or a dict
-            `{modality: float}` >= 0: heads with these betas, Eq. (2) of CentralNet.
-        missing_modalities: Bool, string or dict. Adds the input `present`; see `FusionModel`.
-        name: Of the model.
+        taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
+            Defaults to `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
+            these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
+            Defaults to `False`.
+        name: String, of the model. Defaults to `"shared_specific"`.
 
     Returns:
         `FusionModel` with the output "central", and one per modality if it has unimodal heads;
         not compiled. The method has no weights that are shares of the modalities:
-        `fusion_weights()` is empty. Who gets how much of whom, for each sample, is what
-        `affinities` of its layer "fusion_0" tells.
+        `fusion_weights()` is empty. Who gets how much of whom, for each sample, is in the
+        `affinities` of its layer "fusion_0".
 
     Raises:
         TypeError, ValueError: arguments or backbones that do not fit; the message names them.
@@ -77,7 +80,7 @@ def build_shared_specific(
 
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((8, 8, 1))
-    >>> sound = kf.backbones.mlp(20, head_units=(32,))
+    >>> sound = kf.backbones.mlp(20, hidden_units=(32,))
     >>> model = kf.build_shared_specific({"image": image, "sound": sound}, fusion_units=8)
     >>> model.get_layer("fusion_0").output.shape  # 2 modalities, 3 parts of 8 values each
     (None, 48)

@@ -66,30 +66,34 @@ def build_xflow(
 
     Args:
         backbones: Dict `{modality: keras.Model}` or a list, with two models: one that takes maps
-            `(height, width, channels)` of fixed size and one that takes vectors `(features,)`.
-            Ends as in `build_centralnet`.
+            `(height, width, channels)` of fixed size and one that takes vectors `(features,)`. Ends
+            as in `build_centralnet`.
+        cross: Boolean, whether there are cross-connections. Defaults to `True`.
+        residual: Boolean, whether there are residual connections. Without both this is a
+            concatenation of two networks (the paper's baseline). Defaults to `True`.
+        cross_units: Optional positive integer or one per depth, the width of what the vector stream
+            gets; the paper has a half to the double of that stream's. Defaults to `None`, its own
+            width there.
+        kernel_sizes: Optional positive integer or one per depth, of the transposed convolutions;
+            see `CrossConnection1D2D`. Defaults to `None`, half of the smaller side of the maps.
+        head_units: Sequence of positive integers, one joint dense layer each; `()` for none.
+            Defaults to `(512,)`, the paper's.
+        batch_norm: Boolean, whether there is batch normalization at the merging points and in the
+            connections. Defaults to `True`.
+        dropout: Float in [0, 1), the rate at the merging points, in the connections from vectors to
+            maps and after the joint layers; half of it in the residual ones from maps. Defaults to
+            `0.5`.
         num_classes, units, head: What is predicted, see `build_centralnet`.
-        taps: "auto" (the last maps of the one and the last hidden vectors of the other, as many
-            as both have, see `fusion_points`), or a dict `{modality: [layer names]}`, lowest
-            first, lists of one length: maps in the one, vectors in the other.
-        cross: Bool, whether there are cross-connections.
-        residual: Bool, whether there are residual connections. Without both this is a
-            concatenation of two networks (the paper's baseline).
-        cross_units: Int or one per depth, the width of what the vector stream gets. None: its own
-            width there; the paper has a half to the double of that.
-        kernel_sizes: Int or one per depth, of the transposed convolutions. None: half of the
-            smaller side of the maps, see `CrossConnection1D2D`.
-        head_units: Int >= 1, of the joint dense layer; the paper's is 512. None for none.
-        batch_norm: Bool, batch normalization at the merging points and in the connections.
-        dropout: Float in [0, 1), the rate at the merging points, in the connections from vectors
-            to maps and after the joint layer; half of it in the residual ones from maps.
-        unimodal_loss_weights: None (the paper: no unimodal heads), or float or dict
-            `{modality: float}` >= 0: with heads, which predict from each stream after all it was
-            sent.
-        missing_modalities: Bool, string or dict. Adds the input `present`, see `FusionModel`. An
+        taps: `"auto"` (the last maps of the one and the last hidden vectors of the other, as many
+            as both have, see `fusion_points`), or a dict `{modality: [layer names]}`, lowest first,
+            lists of one length: maps in the one, vectors in the other. Defaults to `"auto"`.
+        unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: with heads, which
+            predict from each stream after all it was sent. Defaults to `None`, as in the paper: no
+            unimodal heads.
+        missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`. An
             absent modality sends zeros: its connections' outputs and its features in the joint
-            layer.
-        name: Of the model.
+            layer. Defaults to `False`.
+        name: String, of the model. Defaults to `"xflow"`.
 
     Returns:
         `FusionModel` with the inputs `{modality: ...}` and the output "central", not compiled.
@@ -102,7 +106,7 @@ def build_xflow(
 
     >>> import keras_fusion as kf
     >>> image = kf.backbones.lenet5((16, 12, 1), name="cnn")
-    >>> audio = kf.backbones.mlp(26, head_units=(32, 32))
+    >>> audio = kf.backbones.mlp(26, hidden_units=(32, 32))
     >>> model = kf.build_xflow({"image": image, "audio": audio})
     >>> model.get_layer("audio_to_image_cross_1").target_shape
     (8, 6, 32)

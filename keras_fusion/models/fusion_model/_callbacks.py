@@ -1,10 +1,10 @@
-"""What a `fit` tells of itself: data sets hear which epoch it is, callbacks what is trained on."""
+"""Callbacks that `fit` adds, and the order in which all of them run."""
 
 import keras
 
 
-class TellEpoch(keras.callbacks.Callback):
-    """Tells a data set which epoch begins, also where a training starts at a later one."""
+class SetEpoch(keras.callbacks.Callback):
+    """Sets the epoch of a data set, also where a training starts at a later one."""
 
     def __init__(self, data):
         super().__init__()
@@ -14,17 +14,17 @@ class TellEpoch(keras.callbacks.Callback):
         self.data.set_epoch(epoch)
 
 
-def told(callbacks, x, shuffle, steps_per_epoch):
+def fit_callbacks(callbacks, x, shuffle, steps_per_epoch):
     """The callbacks of a `fit`, in the order in which they run.
 
-    Those with a method `before_fit(callbacks, x, shuffle, steps_per_epoch)` hear about the
-    others, and run after them.
+    A method `before_fit(callbacks, x, shuffle, steps_per_epoch)` of a callback is called with the
+    others, after which that callback runs.
 
     Args:
         callbacks: As for `fit`; a `CallbackList` is left as it is.
-        x: What is trained on; told the epoch if it has a method `set_epoch`.
-        shuffle: Bool, as for Keras' `fit`.
-        steps_per_epoch: Int or None.
+        x: What is trained on; its method `set_epoch`, if it has one, is called at every epoch.
+        shuffle: Boolean, as for Keras' `fit`.
+        steps_per_epoch: Optional integer.
     """
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return callbacks
@@ -35,5 +35,5 @@ def told(callbacks, x, shuffle, steps_per_epoch):
         callback.before_fit(callbacks, x, shuffle, steps_per_epoch)
     # With steps_per_epoch an epoch begins in the middle of the data.
     if hasattr(x, "set_epoch") and steps_per_epoch is None:
-        callbacks.append(TellEpoch(x))
+        callbacks.append(SetEpoch(x))
     return [*callbacks, *last]

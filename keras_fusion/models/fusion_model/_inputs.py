@@ -1,7 +1,7 @@
 """Checks of the inputs that a fusion model is fed."""
 
-import keras
 import numpy as np
+from keras import ops
 
 from keras_fusion._keras import is_optional
 
@@ -59,11 +59,37 @@ def _check_samples_alike(name, value):
         )
 
 
+def checked_data(x, inputs):
+    """`x` with the model's keys only, where it is data rather than a data set."""
+    if isinstance(x, dict):
+        x = check_inputs(x, inputs)
+        x = {name: x[name] for name in inputs if name in x}
+        check_present(x)
+        check_arrays(x, inputs)
+    elif isinstance(x, (list, tuple)) or hasattr(x, "shape"):
+        check_inputs(x, inputs)
+    return x
+
+
+def with_present(inputs, modalities):
+    """`inputs` with the mask: every modality of every sample, unless it is given."""
+    if "present" not in inputs:
+        count = ops.shape(first_input(inputs))[0]
+        return {**inputs, "present": ops.ones((count, len(modalities)))}
+    shape = tuple(inputs["present"].shape)
+    if shape[1:] not in ((len(modalities),), (None,)):
+        raise ValueError(
+            f"present: expected shape (batch, {len(modalities)}), one column for each of "
+            f"{sorted(modalities)}. Received shape: {shape}"
+        )
+    return inputs
+
+
 def check_present(x):
     """An error if a sample lacks all modalities, where the mask is an array or list of numbers."""
     present = x.get("present")
-    if keras.ops.is_tensor(present):
-        present = keras.ops.convert_to_numpy(present)
+    if ops.is_tensor(present):
+        present = ops.convert_to_numpy(present)
     if not isinstance(present, (np.ndarray, list, tuple)):
         return
     table = np.asarray(present)

@@ -7,28 +7,28 @@ from keras_fusion._keras import count_processes, forget_jax_state, value_of
 from keras_fusion.models.fusion_model._inputs import first_input
 
 
-def keep_weights(model, verb, *args, **kwargs):
-    """Runs `verb`; on JAX an exception in it would leave the model without its weights.
+def run_or_restore(model, method, *args, **kwargs):
+    """Runs `method`; on JAX an exception in it would leave the model without its weights.
 
     There Keras hands the variables' values from step to step and puts them back at the end,
     but not if the first step fails (interrupted while it is compiled, say).
 
     Args:
         model: `keras.Model`.
-        verb: Its method `fit`, `evaluate` or `predict`, that of Keras.
-        *args, **kwargs: Of the verb.
+        method: Its method `fit`, `evaluate` or `predict`, that of Keras.
+        *args, **kwargs: Of the method.
     """
     if keras.backend.backend() != "jax":
-        return verb(*args, **kwargs)
+        return method(*args, **kwargs)
     # Of an earlier train_on_batch: weights may be others now.
     forget_jax_state(model, synced_only=True)
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None and verb.__name__ == "fit" and not optimizer.built:
+    if optimizer is not None and method.__name__ == "fit" and not optimizer.built:
         optimizer.build(model.trainable_variables)
     variables = [*model.variables, *(optimizer.variables if optimizer is not None else ())]
     values = [value_of(variable) for variable in variables]
     try:
-        return verb(*args, **kwargs)
+        return method(*args, **kwargs)
     except BaseException:
         model.jax_state_sync()
         forget_jax_state(model)

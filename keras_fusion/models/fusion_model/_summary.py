@@ -32,12 +32,12 @@ _CALLED = {
 
 @dataclass(frozen=True)
 class Source:
-    """One tensor that takes part in a meeting.
+    """One tensor that takes part in a fusion.
 
     Attributes:
-        name: The modality, or "central" for what has met before.
+        name: String, the modality, or "central" for what has been fused before.
         tensor: Path of the layer that made it: a fusion point of the backbone, the modality's
-            input, or the fusion layer below.
+            input, or the fusion layer before.
         shape: Its shape without the batch.
         steps: Tuple of strings, what was done to it on the way, e.g. "zero-padding".
         aligned: Its shape as it meets the others.
@@ -51,7 +51,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Meeting:
+class Fusion:
     """One layer in which modalities meet.
 
     Attributes:
@@ -84,24 +84,24 @@ class Meeting:
         return "\n  ".join([title, *(line.rstrip() for line in lines)])
 
 
-def meetings(model):
+def fusions_of(model):
     """The layers of a `FusionModel` in which modalities meet, from the inputs to the prediction.
 
-    A meeting is a layer that takes tensors which depend on different sets of modalities.
+    Such a layer takes tensors which depend on different sets of modalities.
 
     Returns:
-        List of `Meeting`.
+        List of `Fusion`.
     """
     graph = _Graph(model)
     return [
-        Meeting(
+        Fusion(
             step.operation.name,
             type(step.operation).__name__,
             tuple(graph.source(tensor) for tensor in graph.carried(step)),
             tuple(step.tensors[0].shape[1:]),
         )
         for step in graph.steps
-        if graph.is_meeting(step)
+        if graph.is_fusion(step)
     ]
 
 
@@ -129,7 +129,7 @@ class _Graph:
         """The inputs of a step that depend on a modality; the mask `present` does not."""
         return [tensor for tensor in step.inputs if self.modalities.get(id(tensor))]
 
-    def is_meeting(self, step):
+    def is_fusion(self, step):
         if isinstance(step.operation, (keras.Model, ModDrop)):
             return False
         return len({self.modalities[id(tensor)] for tensor in self.carried(step)}) > 1
@@ -142,7 +142,7 @@ class _Graph:
             step = self.maker[id(tensor)]
             before = self.carried(step)
             is_model = isinstance(step.operation, keras.Model)
-            if is_model or not before or self.is_meeting(step):
+            if is_model or not before or self.is_fusion(step):
                 break
             passed.append(_called(step.operation, before[0].shape))
             is_one_of_many = len(before) == len(step.tensors)
@@ -153,7 +153,7 @@ class _Graph:
 
 
 def _called(operation, shape):
-    """What a layer between two meetings is called in the description; None for one that copies."""
+    """What a layer between two fusions is called in the description; None for one that copies."""
     if type(operation) in _CALLED:
         return _CALLED[type(operation)]
     kind = type(operation).__name__

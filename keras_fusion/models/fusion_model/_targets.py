@@ -4,15 +4,18 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fusion.models.fusion_model._inputs import first_input
 
-def check_targets(y, loss, outputs, count):
+
+def check_targets(y, loss, outputs, x):
     """An error where there is no `y`, or it does not fit the samples or the losses.
 
     Args:
-        y: What was passed to fit or evaluate beside a dict of arrays.
+        y: What was passed to fit or evaluate beside `x`; only arrays and dicts of arrays are
+            looked at.
         loss: What was passed to compile.
         outputs: Dict `{head: output}`, a model's own.
-        count: Number of samples, or None if it is not known.
+        x: Dict `{modality: array}`.
     """
     if loss is None:
         return
@@ -21,6 +24,8 @@ def check_targets(y, loss, outputs, count):
             "y: expected an array, or a dict keyed by head. Received: "
             f"{'None' if y is None else type(y).__name__}"
         )
+    shape = getattr(first_input(x), "shape", None)
+    count = shape[0] if shape else None
     for head, labels in (y if isinstance(y, dict) else {"central": y}).items():
         if head not in outputs or not isinstance(labels, np.ndarray) or labels.ndim == 0:
             continue
@@ -30,58 +35,44 @@ def check_targets(y, loss, outputs, count):
             raise ValueError(f"y: expected {count} labels, one a sample. Received: {len(labels)}")
         width = outputs[head].shape[-1]
         head_loss = loss.get(head) if isinstance(loss, dict) else loss
-        if len(outputs[head].shape) != 2:
-            continue
-        if _is_sparse(head_loss) and labels.shape[1:] not in ((), (1,)):
+        is_vector = len(outputs[head].shape) == 2
+        if is_vector and _is_sparse(head_loss) and labels.shape[1:] not in ((), (1,)):
             raise ValueError(
                 "y: expected class indices (samples,) with a sparse loss; one-hot labels go with "
                 f'"categorical_crossentropy". Received shape: {labels.shape}'
             )
-        if _is_one_hot(head_loss) and labels.shape[1:] != (width,):
+        if is_vector and _is_one_hot(head_loss) and labels.shape[1:] != (width,):
             raise ValueError(
                 f"y: expected one-hot labels (samples, {width}) with categorical_crossentropy; "
                 f'class indices go with "sparse_categorical_crossentropy". '
                 f"Received shape: {labels.shape}"
             )
-
-
-def check_labels(y, loss, widths):
-    """An error if labels in arrays are no class indices of the heads they are meant for.
-
-    Args:
-        y: What was passed to fit or evaluate; only arrays and dicts of arrays are looked at.
-        loss: What was passed to compile.
-        widths: Dict `{head: number of classes}`.
-    """
-    if y is None or loss is None:
-        return
-    targets = y if isinstance(y, dict) else {"central": y}
-    for head, labels in targets.items():
-        head_loss = loss.get(head) if isinstance(loss, dict) else loss
-        if head not in widths or not _is_sparse(head_loss) or not isinstance(labels, np.ndarray):
-            continue
-        if labels.size == 0 or labels.dtype.kind not in "iuf":
-            continue
-        low, high = labels.min(), labels.max()
-        if not (low >= 0 and high < widths[head]):
-            raise ValueError(
-                f"y: expected class indices from 0 to {widths[head] - 1} for head {head!r}. "
-                f"Received: values from {low} to {high}"
-            )
+        if _is_sparse(head_loss) and labels.size and labels.dtype.kind in "iuf":
+            low, high = labels.min(), labels.max()
+            if not (low >= 0 and high < width):
+                raise ValueError(
+                    f"y: expected class indices from 0 to {width - 1} for head {head!r}. "
+                    f"Received: values from {low} to {high}"
+                )
 
 
 def _is_sparse(loss):
-    name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
-    return "sparse_categorical" in str(name) or name == "SparseCategoricalCrossentropy"
+    name = _name(loss)
+    return "sparse_categorical" in name or name == "SparseCategoricalCrossentropy"
 
 
 def _is_one_hot(loss):
-    name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
-    return name in ("categorical_crossentropy", "CategoricalCrossentropy")
+    return _name(loss) in ("categorical_crossentropy", "CategoricalCrossentropy")
+
+
+def _name(loss):
+    if isinstance(loss, str):
+        return loss
+    return str(getattr(loss, "name", getattr(loss, "__name__", "")))
 
 
 def check_known(optimizer, losses, metrics):
-    """An error for names that Keras does not know, which it would tell in the midst of `fit`.
+    """An error for names that Keras does not know, which would fail in the midst of `fit`.
 
     Args:
         optimizer: As `compile` takes it.
@@ -108,11 +99,12 @@ def per_head(value, heads, label, copy_objects=False):
     """`{head: value}` for every head, from one value for all of them or a dict for some.
 
     Args:
-        value: None, a single thing, a list (of metrics), or a dict keyed by head.
-        heads: Names of the heads.
-        label: Name of the argument, for errors.
-        copy_objects: Whether metric objects are copied, one for each head, and single metrics
-            put into lists: Keras would share one object and mix the heads' values.
+        value: `None`, a single thing, a list (of metrics), or a dict keyed by head.
+        heads: List of strings, names of the heads.
+        label: String, name of the argument, for errors.
+        copy_objects: Boolean, whether metric objects are copied, one for each head, and single
+            metrics put into lists: Keras would share one object and mix the heads' values. Defaults
+            to `False`.
     """
     if value is None:
         return None

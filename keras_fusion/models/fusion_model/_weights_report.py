@@ -8,7 +8,7 @@ from keras_fusion.graph import steps
 from keras_fusion.models.fusion_model._inputs import count_samples
 
 
-def shares_at_levels(model, levels, x, per_sample, prepared):
+def fusion_weights_of(model, levels, x, per_sample, prepared):
     """The share of every source at every level; see `FusionModel.fusion_weights`.
 
     Args:
@@ -17,24 +17,24 @@ def shares_at_levels(model, levels, x, per_sample, prepared):
         x, per_sample: As in `FusionModel.fusion_weights`.
         prepared: Function that makes of `x` what the model's graph takes.
     """
-    shares = {}
+    weights = {}
     for level in levels:
         layer = model.get_layer(level["layer"])
         if layer.fusion_weights_per == "sample":
-            found = _gates(model, layer, x, prepared)
+            found = _of_samples(model, layer, x, prepared)
             found = found.T if per_sample else found.mean(0).tolist()
         else:
             found = layer.fusion_weights()
-            found = [np.full(count_samples(x), s) for s in found] if per_sample else found
-        shares[level["name"]] = {
+            found = [np.full(count_samples(x), share) for share in found] if per_sample else found
+        weights[level["name"]] = {
             source: share if per_sample else float(share)
             for source, share in zip(level["sources"], found, strict=True)
         }
-    return shares
+    return weights
 
 
-def _gates(model, layer, x, prepared):
-    """The shares `(samples, sources)` of a layer whose weights depend on the sample."""
+def _of_samples(model, layer, x, prepared):
+    """The fusion weights `(samples, sources)` of a layer whose weights depend on the sample."""
     if x is None:
         raise ValueError(
             f'x: expected a dict of inputs, because the weights of "{layer.name}" depend on '

@@ -1,32 +1,36 @@
 """The model that every builder returns: named inputs, named heads, one target for all of them."""
 
-import types
+from dataclasses import dataclass
 
 import keras
 from keras import ops
 
 from keras_fusion._replica import weighed_by_samples
-from keras_fusion.models.fusion_model._callbacks import told
-from keras_fusion.models.fusion_model._inputs import (
-    check_arrays,
-    check_inputs,
-    check_present,
-    first_input,
-)
-from keras_fusion.models.fusion_model._jax import check_batches, keep_weights, padded
-from keras_fusion.models.fusion_model._summary import meetings
+from keras_fusion.models.fusion_model._callbacks import fit_callbacks
+from keras_fusion.models.fusion_model._inputs import check_inputs, checked_data, with_present
+from keras_fusion.models.fusion_model._jax import check_batches, padded, run_or_restore
+from keras_fusion.models.fusion_model._summary import fusions_of
 from keras_fusion.models.fusion_model._targets import (
     check_known,
-    check_labels,
     check_targets,
     head_sample_weights,
     loss_weights_of,
     per_head,
     spread_targets,
 )
-from keras_fusion.models.fusion_model._weights_report import shares_at_levels
+from keras_fusion.models.fusion_model._weights_report import fusion_weights_of
 
 _MISSING = object()
+
+
+@dataclass
+class _State:
+    """What a `FusionModel` keeps beside the attributes that Keras tracks."""
+
+    levels: list
+    default_weights: object
+    arguments: dict | None = None
+    added_loss: object = None
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
@@ -44,7 +48,7 @@ class FusionModel(keras.Model):
     - `x` is a dict keyed by modality. Further keys are ignored, a missing one is an error that
       names it. A modality whose backbone has several inputs is a dict itself:
       `x={"text": {"token_ids": ..., "padding_mask": ...}, ...}`.
-    - `fusion_weights()` tells how much of each source enters at each level.
+    - `fusion_weights()` is how much of each source enters at each level.
     - With `missing_modalities=True` (an argument of the builders) there is one more input,
       "present", `(batch, number of modalities)`, bool or 0/1, columns in the order of the sorted
       names; without it in `x` every modality counts as present. Whatever stands in an absent
@@ -69,10 +73,10 @@ class FusionModel(keras.Model):
     Args:
         inputs: Dict `{modality: keras.Input}`, "present" too if used.
         outputs: Dict `{"central": tensor, modality: tensor ...}`.
-        name: Of the model.
-        fusion_levels: List of dicts with "name", "layer" (that reports the weights), "sources"
-            and "label", lowest level first.
-        unimodal_loss_weights: Float or dict `{modality: float}`, what `compile` uses by default.
+        name: Optional string, of the model. Defaults to `None`.
+        fusion_levels, unimodal_loss_weights: A list of dicts with "name", "layer" (that reports the
+            weights), "sources" and "label", lowest level first; and a float, a dict
+            `{modality: float}` or `None`, what `compile` uses unless it is given others.
 
     Example:
 
@@ -102,12 +106,8 @@ class FusionModel(keras.Model):
         if self.input_spec is not None:  # None where a modality has several inputs
             self.input_spec = [spec for spec in self.input_spec if spec.name != "present"]
         # Plain containers would become tracked ones, whose config is no longer plain.
-        self._fusion = types.SimpleNamespace(
-            levels=[dict(level) for level in fusion_levels],
-            default_weights=unimodal_loss_weights,
-            arguments=None,
-            added_loss=None,
-        )
+        levels = [dict(level) for level in fusion_levels]
+        self._fusion = _State(levels, unimodal_loss_weights)
         loss_weights_of(unimodal_loss_weights, self.heads)
 
     # ---- what it is made of
@@ -136,10 +136,10 @@ class FusionModel(keras.Model):
         """The share of every source at every level.
 
         Args:
-            x: Dict of inputs. Needed by methods whose weights depend on the sample (gates),
-                ignored by the others.
-            per_sample: Bool. Whether the shares are arrays `(samples,)`, one value per sample of
-                `x`, or (default) floats, their mean over `x`.
+            x: Optional dict of inputs. Needed by methods whose weights depend on the sample
+                (gates), ignored by the others. Defaults to `None`.
+            per_sample: Boolean, whether the shares are arrays `(samples,)`, one value per sample of
+                `x`, or floats, their mean over `x`. Defaults to `False`.
 
         Returns:
             Dict `{level: {source: share}}`, lowest level first; sources are the modalities and
@@ -153,7 +153,7 @@ class FusionModel(keras.Model):
         >>> model.fusion_weights()["level_0"]
         {'mlp': 0.5, 'mlp_2': 0.5}
         """
-        return shares_at_levels(
+        return fusion_weights_of(
             self,
             self._fusion.levels,
             x,
@@ -169,7 +169,8 @@ class FusionModel(keras.Model):
         others. "central" is what has met before; its steps are the central network's.
 
         Args:
-            print_fn: Function that takes a string, called once for each such layer.
+            print_fn: Function that takes a string, called once for each such layer. Defaults to
+                `print`.
 
         Example:
 
@@ -180,8 +181,8 @@ class FusionModel(keras.Model):
         fusion_0 (CentralFusion), 1024
         fusion_1 (CentralFusion), 10
         """
-        for meeting in meetings(self):
-            print_fn(str(meeting))
+        for fusion in fusions_of(self):
+            print_fn(str(fusion))
 
     # ---- calling it
 
@@ -193,19 +194,7 @@ class FusionModel(keras.Model):
         return super().call(inputs, training=training, mask=mask)
 
     def _with_present(self, inputs):
-        """`inputs` with the mask: every modality of every sample, unless it is given."""
-        if not self.has_present:
-            return inputs
-        if "present" in inputs:
-            shape = tuple(inputs["present"].shape)
-            if shape[1:] not in ((len(self.modalities),), (None,)):
-                raise ValueError(
-                    f"present: expected shape (batch, {len(self.modalities)}), one column for "
-                    f"each of {sorted(self.modalities)}. Received shape: {shape}"
-                )
-            return inputs
-        count = ops.shape(first_input(inputs))[0]
-        return {**inputs, "present": ops.ones((count, len(self.modalities)))}
+        return with_present(inputs, self.modalities) if self.has_present else inputs
 
     # ---- one loss and one list of metrics for all heads
 
@@ -226,14 +215,13 @@ class FusionModel(keras.Model):
         """Configures training, as `keras.Model.compile` does, for all heads at once.
 
         Args:
-            optimizer, run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: As in
-                Keras.
-            loss, loss_weights, metrics, weighted_metrics: As in Keras; but a single loss, or a
-                list of metrics, is meant for every head, and a dict `{head: ...}` for the heads
-                it names. A metric object is copied for every head.
-            unimodal_loss_weights: Float >= 0 for every modality, or a dict `{modality: float}`:
-                the betas of Eq. (2). By default those of the builder (1 for CentralNet). Not
-                together with `loss_weights`.
+            optimizer, run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: As in Keras.
+            loss, loss_weights, metrics, weighted_metrics: As in Keras; but a single loss, or a list
+                of metrics, is meant for every head, and a dict `{head: ...}` for the heads it
+                names. A metric object is copied for every head.
+            unimodal_loss_weights: Optional float >= 0 for every modality, or a dict
+                `{modality: float}`: the betas of Eq. (2). Not together with `loss_weights`.
+                Defaults to those of the builder (1 for CentralNet).
         """
         how = {
             "run_eagerly": run_eagerly,
@@ -282,8 +270,7 @@ class FusionModel(keras.Model):
         self._fusion.added_loss = keras.metrics.Mean("added_loss") if len(self.heads) == 1 else None
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        y = spread_targets(y, y_pred)
-        sample_weight = self._sample_weights(x, y_pred, sample_weight)
+        y, sample_weight = self._for_heads(x, y, y_pred, sample_weight)
         tracker = self._fusion.added_loss
         if tracker is not None and (added := self.losses):
             total = sum(ops.sum(ops.cast(loss, "float32")) for loss in added)
@@ -292,8 +279,7 @@ class FusionModel(keras.Model):
         return weighed_by_samples(loss, ops.shape(y_pred["central"])[0]) if training else loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        y = spread_targets(y, y_pred)
-        sample_weight = self._sample_weights(x, y_pred, sample_weight)
+        y, sample_weight = self._for_heads(x, y, y_pred, sample_weight)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     @property
@@ -306,17 +292,19 @@ class FusionModel(keras.Model):
         if len(self.heads) > 1:
             return results
         # Keras leaves out the name of a single head; comparing methods wants one name for all.
-        # Nor does it tell the head's loss from what layers add to the total (`add_loss`,
+        # Nor does it part the head's loss from what layers add to the total (`add_loss`,
         # regularizers).
         added = results.pop("added_loss", 0.0)
         named = {k if k == "loss" else f"central_{k}": value for k, value in results.items()}
         return {**named, "central_loss": results["loss"] - added}
 
-    def _sample_weights(self, x, y_pred, sample_weight):
+    def _for_heads(self, x, y, y_pred, sample_weight):
+        """The target and the sample weights of every head."""
         present = x.get("present") if self.has_present and isinstance(x, dict) else None
-        return head_sample_weights(sample_weight, y_pred, present, sorted(self.modalities))
+        weights = head_sample_weights(sample_weight, y_pred, present, sorted(self.modalities))
+        return spread_targets(y, y_pred), weights
 
-    # ---- Keras' verbs, with the data checked first and nothing lost on an error
+    # ---- Keras' methods, with the data checked first and nothing lost on an error
 
     def fit(
         self,
@@ -339,21 +327,21 @@ class FusionModel(keras.Model):
         """Trains the model, as `keras.Model.fit` does, on one target for all heads.
 
         Args:
-            shuffle: Bool, or None (default): arrays are shuffled, and data sets that know the
-                order of every epoch (`datasets.as_pydataset`) keep it. Those start with the order
-                of the epoch at which training starts or goes on.
+            shuffle: Optional boolean, as in Keras. Defaults to `None`: arrays are shuffled, and
+                data sets that know the order of every epoch (`datasets.as_pydataset`) keep it.
+                Those start with the order of the epoch at which training starts or goes on.
 
         The other arguments and the result are those of Keras.
         """
         if shuffle is None:
             shuffle = not hasattr(x, "set_epoch")
-        callbacks = told(callbacks, x, shuffle, steps_per_epoch)
+        callbacks = fit_callbacks(callbacks, x, shuffle, steps_per_epoch)
         check_batches(x, batch_size, validation_split)
         if isinstance(validation_data, (tuple, list)):
             vx, *rest = validation_data
             check_batches(vx, kwargs.get("validation_batch_size") or batch_size)
             validation_data = (self._data(vx, *rest[:1]), *rest)
-        return keep_weights(
+        return run_or_restore(
             self,
             super().fit,
             self._data(x, y),
@@ -376,11 +364,11 @@ class FusionModel(keras.Model):
     def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
         check_batches(x, batch_size)
         x = self._data(x, y)
-        return keep_weights(self, super().evaluate, x, y, batch_size, *args, **kwargs)
+        return run_or_restore(self, super().evaluate, x, y, batch_size, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         x, samples = padded(self._checked(x))
-        predicted = keep_weights(self, super().predict, x, *args, **kwargs)
+        predicted = run_or_restore(self, super().predict, x, *args, **kwargs)
         if samples is None:
             return predicted
         return {head: values[:samples] for head, values in predicted.items()}
@@ -414,21 +402,12 @@ class FusionModel(keras.Model):
         x = self._checked(x)
         loss = self._fusion.arguments and self._fusion.arguments["loss"]
         if isinstance(x, dict):
-            shape = getattr(first_input(x), "shape", None)
-            check_targets(y, loss, self.output, shape[0] if shape else None)
-        check_labels(y, loss, {head: t.shape[-1] for head, t in self.output.items()})
+            check_targets(y, loss, self.output, x)
         return x
 
     def _checked(self, x):
         """`x` with the model's keys only, where it is data rather than a data set."""
-        if isinstance(x, dict):
-            x = check_inputs(x, self.input)
-            x = {name: x[name] for name in self.input if name in x}
-            check_present(x)
-            check_arrays(x, self.input)
-        elif isinstance(x, (list, tuple)) or hasattr(x, "shape"):
-            check_inputs(x, self.input)
-        return x
+        return checked_data(x, self.input)
 
     # ---- saving
 

@@ -12,7 +12,7 @@ def centralnet_mm_mnist(dropout=0.5, **kwargs):
     Fused at the inputs already, then at 14x14x32, 7x7x64, 1024 and the prediction of 10 classes.
 
     Args:
-        dropout: Float in [0, 1), in all three networks; the paper's is 0.5.
+        dropout: Float in [0, 1), the rate in all three networks. Defaults to `0.5`, the paper's.
         **kwargs: Further arguments of `build_centralnet`.
 
     Returns:
@@ -43,7 +43,7 @@ def centralnet_av_mnist(dropout=0.5, **kwargs):
     14x14x32, 7x7x64, 1024 and the prediction of 10 classes.
 
     Args:
-        dropout: Float in [0, 1), in all three networks; the paper's is 0.5.
+        dropout: Float in [0, 1), the rate in all three networks. Defaults to `0.5`, the paper's.
         **kwargs: Further arguments of `build_centralnet`.
 
     Returns:
@@ -74,9 +74,9 @@ def centralnet_montalbano(dropout=0.5, padded=False, **kwargs):
     128, 42 and the prediction of 21 (20 gestures, and none of them).
 
     Args:
-        dropout: Float in [0, 1), in all five networks; the paper's is 0.5.
-        padded: Bool. Whether the features come padded to 400 already, as
-            `kf.datasets.montalbano.load_data()` gives them, or (default) as they are.
+        dropout: Float in [0, 1), the rate in all five networks. Defaults to `0.5`, the paper's.
+        padded: Boolean, whether the features come padded to 400 already, as
+            `kf.datasets.montalbano.load_data()` gives them. Defaults to `False`.
         **kwargs: Further arguments of `build_centralnet`.
 
     Returns:
@@ -113,7 +113,7 @@ def centralnet_mm_imdb(dropout=0.5, **kwargs):
     instead of 2048 for the first hidden layer; Table 6 is followed.
 
     Args:
-        dropout: Float in [0, 1), in all three networks; the paper's is 0.5.
+        dropout: Float in [0, 1), the rate in all three networks. Defaults to `0.5`, the paper's.
         **kwargs: Further arguments of `build_centralnet`.
 
     Returns:

@@ -24,13 +24,16 @@ def modality_gate_rgbd(
     network and of the two layers.
 
     Args:
-        rgb: "vgg19" or "resnet50".
-        num_classes: Int >= 1: 51 objects of the Washington RGB-D data (default); the facial
-            expressions of BU-3DFE are 6.
-        rgb_shape: `(height, width, 3)`, from 32x32 up; values from 0 to 255.
-        depth_shape: `(height, width, channels)`, from 16x16 up; values about 0 to 1.
-        head_units: Sequence of ints >= 1, the fully connected layers.
-        dropout: Float in [0, 1), after these and in the depth network.
+        rgb: String, `"vgg19"` or `"resnet50"`. Defaults to `"vgg19"`.
+        num_classes: Positive integer; the facial expressions of BU-3DFE are 6. Defaults to `51`,
+            the objects of the Washington RGB-D data.
+        rgb_shape: Tuple `(height, width, 3)`, from 32x32 up; values from 0 to 255. Defaults to
+            `(224, 224, 3)`.
+        depth_shape: Tuple `(height, width, channels)`, from 16x16 up; values about 0 to 1. Defaults
+            to `(112, 112, 1)`.
+        head_units: Sequence of positive integers, the fully connected layers. Defaults to
+            `(512, 512)`.
+        dropout: Float in [0, 1), the rate after these and in the depth network. Defaults to `0.5`.
         weights, trainable: Of the RGB network, see `pretrained`; the paper's are "imagenet" and
             True.
         **kwargs: Further arguments of `build_modality_gated`.

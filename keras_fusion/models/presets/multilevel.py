@@ -23,7 +23,7 @@ def centralnet_afew(dropout=0.5, **kwargs):
     other experiments on features are our reading.
 
     Args:
-        dropout: Float in [0, 1), in all three networks.
+        dropout: Float in [0, 1), the rate in all three networks. Defaults to `0.5`.
         **kwargs: Further arguments of `build_centralnet`.
 
     Returns:
@@ -53,15 +53,15 @@ def centralnet_audioset(weights=None, **kwargs):
     The central network is the audio CNN without its first two convolutions: four 4x4
     convolutions with stride 2 from 256 to 2048 filters, the pooling and the prediction of 211
     labels. At every level the video's maps are averaged over time and meet the sound's maps of
-    the same size: conv2_x to conv5_x of the ResNet at 64x64x256 to 8x8x2048. Below, where the
-    central network begins, the paper does not say what the video gives: here it is conv1,
+    the same size: conv2_x to conv5_x of the ResNet at 64x64x256 to 8x8x2048. Before these, where
+    the central network begins, the paper does not say what the video gives: here it is conv1,
     128x128x64, padded with zeros to the sound's 128 channels. Nor does it mention dropout.
 
     It has 137 million weights, and a batch of clips needs a GPU.
 
     Args:
-        weights: None (default), "imagenet" as in the experiment, or a path: of the 2-D ResNet50
-            that is inflated, see `inflated_resnet50`.
+        weights: Optional string, `"imagenet"` as in the experiment, or a path: of the 2-D ResNet50
+            that is inflated, see `inflated_resnet50`. Defaults to `None`.
         **kwargs: Further arguments of `build_centralnet`.
 
     Returns:

@@ -56,17 +56,18 @@ def xflow_cnn_mlp(
     sizes; here all else stays as it is.
 
     Args:
-        dataset: "avletters", "cuave" or "digits": image 80x60x11 or 90x120x6, 286 or 156 MFCCs,
-            26 or 10 classes, transposed convolutions of 8x8 and 4x4 or 32x32 and 16x16.
-        cross: Bool, whether there are cross-connections.
-        residual: Bool, whether there are residual connections.
-        image_shape: `(height, width, frames)`, 8x8 or larger, instead of the data set's.
-        audio_shape: `(features,)`, instead of the data set's.
-        num_classes: Int >= 1, instead of the data set's.
-        kernel_sizes: Two ints, of the transposed convolutions, instead of the data set's. The
-            first is not above the sides of the image halved, the second not above those of the
-            image halved twice.
-        name: Of the model.
+        dataset: String, `"avletters"`, `"cuave"` or `"digits"`: image 80x60x11 or 90x120x6, 286 or
+            156 MFCCs, 26 or 10 classes, transposed convolutions of 8x8 and 4x4 or 32x32 and 16x16.
+        cross: Boolean, whether there are cross-connections. Defaults to `True`.
+        residual: Boolean, whether there are residual connections. Defaults to `True`.
+        image_shape: Optional tuple `(height, width, frames)`, 8x8 or larger, instead of the data
+            set's. Defaults to `None`.
+        audio_shape: Optional tuple `(features,)`, instead of the data set's. Defaults to `None`.
+        num_classes: Optional positive integer, instead of the data set's. Defaults to `None`.
+        kernel_sizes: Optional pair of positive integers, of the transposed convolutions, instead of
+            the data set's. The first is not above the sides of the image halved, the second not
+            above those of the image halved twice. Defaults to `None`.
+        name: String, of the model. Defaults to `"xflow_cnn_mlp"`.
 
     Returns:
         `FusionModel` with the inputs "image" `(batch, height, width, frames)` and "audio"
@@ -156,19 +157,21 @@ def xflow_cnn_mlp_lstm(
     rows and 4 columns. The last dropout is 0.5 as in the text, but 0.25 in the baseline.
 
     Args:
-        dataset: "avletters", "cuave" or "digits": 39, 44 or 58 frames of 80x60 or 90x120 with 26
-            MFCCs each, 26 or 10 classes, transposed convolutions of 16x16 and 8x8 or 32x32 and
-            16x16.
-        cross: Bool, whether there are cross-connections.
-        residual: Bool, whether there are residual connections.
-        image_shape: `(frames, height, width, channels)`, 8x8 or larger, instead of the data
-            set's.
-        audio_shape: `(frames, features)`, instead of the data set's; as many frames.
-        num_classes: Int >= 1, instead of the data set's.
-        kernel_sizes: Two ints, see `xflow_cnn_mlp`.
-        recurrent_activation: Of the LSTM; by default that of the authors' Keras,
-            clip(0.2 x + 0.5, 0, 1). "sigmoid" is today's default and faster on a GPU.
-        name: Of the model.
+        dataset: String, `"avletters"`, `"cuave"` or `"digits"`: 39, 44 or 58 frames of 80x60 or
+            90x120 with 26 MFCCs each, 26 or 10 classes, transposed convolutions of 16x16 and 8x8 or
+            32x32 and 16x16.
+        cross: Boolean, whether there are cross-connections. Defaults to `True`.
+        residual: Boolean, whether there are residual connections. Defaults to `True`.
+        image_shape: Optional tuple `(frames, height, width, channels)`, 8x8 or larger, instead of
+            the data set's. Defaults to `None`.
+        audio_shape: Optional tuple `(frames, features)`, instead of the data set's; as many frames.
+            Defaults to `None`.
+        num_classes: Optional positive integer, instead of the data set's. Defaults to `None`.
+        kernel_sizes: Optional pair of positive integers, see `xflow_cnn_mlp`. Defaults to `None`.
+        recurrent_activation: String or function, of the LSTM; `"sigmoid"` is Keras' of today and
+            faster on a GPU. Defaults to `keras1_hard_sigmoid`, that of the authors' Keras:
+            clip(0.2 x + 0.5, 0, 1).
+        name: String, of the model. Defaults to `"xflow_cnn_mlp_lstm"`.
 
     Returns:
         `FusionModel` with the inputs "image" `(batch, frames, height, width, channels)` and
@@ -249,10 +252,10 @@ def xflow_dtn(dataset, *, image_features=None, audio_features=None, num_classes=
     classes; here the paper says 26, against its own description of the data.
 
     Args:
-        dataset: "avletters", "cuave" or "digits".
-        image_features: Int >= 1, instead of the data set's.
-        audio_features: Int >= 1, instead of the data set's.
-        num_classes: Int >= 1, instead of the data set's.
+        dataset: String, `"avletters"`, `"cuave"` or `"digits"`.
+        image_features: Optional positive integer, instead of the data set's. Defaults to `None`.
+        audio_features: Optional positive integer, instead of the data set's. Defaults to `None`.
+        num_classes: Optional positive integer, instead of the data set's. Defaults to `None`.
         **kwargs: Further arguments of `build_dtn`.
 
     Returns:
