@@ -199,6 +199,28 @@ def test_training_drops_and_moves_the_averages(which):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (CrossConnection2D1D(400, dropout=0.2), (1, 20, 20, 1)),
+        (CrossConnection1D2D((20, 20, 1), 1, dropout=0.2), (1, 400)),
+    ],
+    ids=["maps to a vector", "a vector to maps"],
+)
+def test_dropout_in_training(layer, shape):
+    """A fifth is zero and the rest is scaled up for it, where the weights change nothing."""
+    x = np.ones(shape, "float32")
+    layer(x)
+    for inner in layer.pipeline:
+        if hasattr(inner, "kernel"):
+            inner.kernel.assign(np.eye(*inner.kernel.shape[-2:]).reshape(inner.kernel.shape))
+    assert np.all(ops.convert_to_numpy(layer(x)) == 1)
+    found = ops.convert_to_numpy(layer(x, training=True))
+    zero = found == 0
+    np.testing.assert_allclose(found[~zero], 1.25, rtol=1e-6)
+    assert 0.1 < zero.mean() < 0.3
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_gradient_reaches_every_weight(which):
     layer, x = connections()[which]

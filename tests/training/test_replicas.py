@@ -135,6 +135,15 @@ def test_replica_is_an_ordinary_fit(build, data, count):
     assert np.abs(first - second).min() > 1e-5  # not one replica twice
 
 
+def test_batches_as_large_as_those_of_fit():
+    """One step for 32 samples, a second one for the 33rd."""
+    x, y = plain_data(33)
+    found = fit_replicas(plain, x, y, [1], epochs=1).replica(0)
+    assert int(found.optimizer.iterations) == 2
+    first = fit_replicas(plain, x[:32], y[:32], [1], epochs=1).replica(0)
+    assert int(first.optimizer.iterations) == 1
+
+
 def test_replica_trains_on_and_saves(tmp_path):
     x, y = plain_data(8)
     replicas = fit_replicas(plain, x, y, [1, 2], 1, 4)

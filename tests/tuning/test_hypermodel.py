@@ -117,6 +117,24 @@ def test_fusion_levels(levels, expected):
     assert len(model.fusion_levels) == expected  # with the prediction
 
 
+def test_what_is_fixed_is_not_searched():
+    """Fixed taps fix the number of levels too."""
+
+    def names(arguments):
+        hypermodel = kf.tuning.FusionHyperModel("centralnet", PAIR, arguments=arguments)
+        found = keras_tuner.HyperParameters()
+        hypermodel.declare_hyperparameters(found)
+        return {p.name for p in found.space}
+
+    every = names(None)
+    assert {"fusion_levels", "fuse", "dropout", "backbone_dropout"} <= every
+    assert names({"fuse": "logits"}) == every - {"fuse"}
+    taps = {"image": ["pool"], "b": ["dense1_dropout"]}
+    assert names({"taps": taps}) == every - {"fusion_levels"}
+    model = kf.tuning.FusionHyperModel("centralnet", PAIR, arguments={"taps": taps}).build(hp())
+    assert list(model.fusion_levels.values()) == ["4", "prediction"]
+
+
 def test_every_trial_starts_from_new_weights():
     hypermodel = tiny_search.hypermodel()
     first, second = (hypermodel.build(hp()).get_weights()[0] for _ in range(2))
