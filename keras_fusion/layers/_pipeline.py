@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_fusion._checks import check_bool, check_int, check_rate
+from keras_fusion._checks import check_bool, check_int, check_rate, check_seed
 
 
 class Pipeline(keras.layers.Layer):
@@ -44,11 +44,12 @@ class Pipeline(keras.layers.Layer):
         return self._own(layers.BatchNormalization, name, momentum=self.momentum)
 
 
-def check_norm_and_dropout(batch_norm, dropout, momentum):
+def check_norm_and_dropout(batch_norm, dropout, momentum, seed):
     """An error that names the one that is out of its range."""
     check_bool("batch_norm", batch_norm)
     check_rate("dropout", dropout)
     check_rate("momentum", momentum)
+    check_seed("seed", seed)
 
 
 def pair(label, value):

@@ -99,7 +99,7 @@ class CrossConnection2D1D(Pipeline):
                 f"strides: expected together with pool_size. Received: strides={strides!r}, "
                 "pool_size=None"
             )
-        check_norm_and_dropout(batch_norm, dropout, momentum)
+        check_norm_and_dropout(batch_norm, dropout, momentum, seed)
         self.units = units
         self.filters = filters
         self.pool_size = pair("pool_size", pool_size)
@@ -244,7 +244,7 @@ class CrossConnection1D2D(Pipeline):
                     f"kernel_size: expected an int not above height and width of the target, "
                     f"{tuple(target_shape[:2])}. Received: {kernel_size}"
                 )
-        check_norm_and_dropout(batch_norm, dropout, momentum)
+        check_norm_and_dropout(batch_norm, dropout, momentum, seed)
         check_bool("output_batch_norm", output_batch_norm)
         self.target_shape = tuple(target_shape)
         self.kernel_size = kernel_size

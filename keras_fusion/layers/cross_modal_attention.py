@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._checks import check_bool, check_choice, check_int, check_rate
+from keras_fusion._checks import check_bool, check_choice, check_int, check_rate, check_seed
 from keras_fusion.layers._tokens import all_tokens_of, check_masks, filled, mean_of
 from keras_fusion.layers.fusion_layer import FusionLayer
 
@@ -102,8 +102,7 @@ class CrossModalAttention(FusionLayer):
         check_rate("dropout", dropout)
         check_bool("residual", residual)
         check_choice("pooling", pooling, POOLINGS)
-        if seed is not None:
-            check_int("seed", seed, 0)
+        check_seed("seed", seed)
         self.units = units
         self.num_heads = num_heads
         self.dropout = dropout

@@ -183,7 +183,10 @@ def _constant(values):
 
 
 def _checked_priors(priors, activation):
-    values = np.asarray(priors, dtype="float64")
+    try:
+        values = np.asarray(priors, dtype="float64")
+    except (TypeError, ValueError):
+        values = np.empty(())
     highest = np.inf if activation == "softmax" else 1.0
     if values.ndim != 1 or not np.all((values > 0) & (values < highest)):
         raise ValueError(

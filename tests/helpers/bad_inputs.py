@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+from conformance import all_cases
 from helpers.tiny import batch, compiled, labels, map_net, text_net, vector_net
 
 import keras_fusion as kf
@@ -143,6 +144,16 @@ WORDS = [
     for case in wrong(
         name, OF_A_LAYER if name == "build_fusion" else PAIR, **{argument: "wrong word"}
     )
+]
+
+# The same of every argument of every layer, whose other arguments are those of its first row.
+_ROWS = {case.layer.__name__: case.init for case in reversed(all_cases())}
+WORDS += [
+    case
+    for name, init in sorted(_ROWS.items())
+    for argument in inspect.signature(getattr(kf.layers, name)).parameters
+    if argument not in ("name", "kwargs")
+    for case in wrong(f"layers.{name}", init, **{argument: "wrong word"})
 ]
 
 BUILDERS = [
@@ -297,39 +308,32 @@ FIT = [
 LAYERS = [
     *wrong("layers.CentralFusion", modality_scale=1),
     *wrong("layers.AverageAxes", axes=[0, "time", Shown((1, 1), "[1, 1]")]),
-    *wrong("layers.CooccurrenceRegularization", pair_weight=[-1, "1"]),
+    *wrong("layers.CooccurrenceRegularization", pair_weight=-1),
     *wrong("layers.CrossConnection1D2D", target_shape=[(8, 8), 8]),
     *wrong("layers.CrossConnection1D2D", {"target_shape": (4, 4, 1)}, kernel_size=0, batch_norm=1,
            dropout=-0.1),
-    *wrong("layers.CrossConnection2D1D", units=["4", 0]),
-    *wrong("layers.CrossConnection2D1D", {"units": 4}, filters=0, pool_size="2", dropout=1.0),
+    *wrong("layers.CrossConnection2D1D", units=0),
+    *wrong("layers.CrossConnection2D1D", {"units": 4}, filters=0, dropout=1.0),
     *wrong("layers.CrossModalAttention", units=[0, 6]),
-    *wrong("layers.CrossModalAttention", {"units": 4}, dropout=-0.1, pooling="max", residual="no"),
-    *wrong("layers.ElementwiseFusion", operation="add"),
-    *wrong("layers.GatedMultimodalUnit", units=["4", -1]),
-    *wrong("layers.GatedMultimodalUnit", {"units": 4}, gate_on="features", use_bias=1),
+    *wrong("layers.CrossModalAttention", {"units": 4}, dropout=-0.1),
+    *wrong("layers.GatedMultimodalUnit", units=-1),
+    *wrong("layers.GatedMultimodalUnit", {"units": 4}, use_bias=1),
     *wrong("layers.Maxout", units=0),
-    *wrong("layers.Maxout", {"units": 4}, pieces=0, use_bias="no"),
-    *wrong("layers.ModDrop", rate=[1.5, "0.5", -0.1], allow_none=1, rescale="yes"),
-    *wrong("layers.ModalityMask", index=[-1, "image"]),
-    *wrong("layers.ModalityMask", {"index": 0}, placeholder="maen"),
+    *wrong("layers.Maxout", {"units": 4}, pieces=0),
+    *wrong("layers.ModDrop", rate=[1.5, -0.1], allow_none=1),
+    *wrong("layers.ModalityMask", index=-1),
     *wrong("layers.MultiInteractiveMemory", units=0),
     *wrong("layers.MultiInteractiveMemory", {"units": 4}, hops=0),
     *wrong("layers.MultipleKernelFusion", kernels=["rbff", 3, Shown(([],), "[[]]")], landmarks=1,
            nystroem="no"),
-    *wrong("layers.NormalizeProbabilities", activation="relu"),
-    *wrong("layers.PadFeatures", units="4"),
     *wrong("layers.PadFrames", frames=-1),
-    *wrong("layers.PreprocessImages", mode="cafe"),
     *wrong("layers.ProbabilitiesToLogits", activation=None),
-    *wrong("layers.ResidualGating", units=0, kernel_size="3"),
-    *wrong("layers.ScoreRule", rule="meen", activation="relu"),
+    *wrong("layers.ResidualGating", units=0),
     *wrong("layers.ScoreRule", {"rule": "product"}, priors=[([0.5, 0.2],), ([-1.0, 2.0],)]),
     *wrong("layers.SharedSpecificTransfer", units=0),
-    *wrong("layers.SharedSpecificTransfer", {"units": 4}, temperature=0, similarity_weight="1"),
+    *wrong("layers.SharedSpecificTransfer", {"units": 4}, temperature=0),
     *wrong("layers.WeaklySharedDense", units=0),
-    *wrong("layers.WeaklySharedDense", {"units": 4}, activation="reluu", sharing_weight=-1),
-    *wrong("layers.WeightedMean", activation="relu"),
+    *wrong("layers.WeaklySharedDense", {"units": 4}, sharing_weight=-1),
     *called("layers.CentralFusion", modalities=[
         Shown(lambda: zeros((2, 3)), "(2, 3)"),
         Shown(lambda: [zeros((2, 3)), zeros((2, 4))], "(2, 4)", "CentralFusion"),
@@ -580,8 +584,8 @@ TRAINING = [
            y=Shown(np.array([0]), "1"),
            epochs=0, batch_size="32", learning_rate="fast", early_stopping="val_loss",
            convolutions="all", validation_data=Shown(3, "int"), backup_dir="a_file/x"),
-    *wrong("training.FusionWeightsHistory", plot=[True, Shown(lambda: print, "log_dir=None", "log_dir")],
-           log_dir="gs://bucket", path=3),
+    *wrong("training.FusionWeightsHistory",
+           plot=[True, Shown(lambda: print, "log_dir=None", "log_dir")], log_dir="gs://bucket", path=3),
     *wrong("training.BackupAndRestore", backup_dir=3),
     *wrong("training.BackupAndRestore", {"backup_dir": "new"}, delete_checkpoint="no", callbacks=3),
     *wrong("training.ModalityBalance", {"y": labels()}, x=Shown([1], "list")),
