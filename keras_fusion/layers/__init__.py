@@ -8,6 +8,7 @@ from keras_fusion.layers.cross_modal_attention import CrossModalAttention
 from keras_fusion.layers.elementwise_fusion import ElementwiseFusion
 from keras_fusion.layers.fusion_layer import FusionLayer
 from keras_fusion.layers.gated_multimodal_unit import GatedMultimodalUnit
+from keras_fusion.layers.low_rank_fusion import LowRankFusion
 from keras_fusion.layers.masked_average import MaskedAverage
 from keras_fusion.layers.maxout import Maxout
 from keras_fusion.layers.modality_gate import ModalityGate
@@ -35,6 +36,7 @@ __all__ = [
     "ElementwiseFusion",
     "FusionLayer",
     "GatedMultimodalUnit",
+    "LowRankFusion",
     "MaskedAverage",
     "Maxout",
     "ModDrop",

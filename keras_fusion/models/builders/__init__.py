@@ -14,6 +14,7 @@ from keras_fusion.models.builders.interactive_memory import build_interactive_me
 from keras_fusion.models.builders.intermediate_fusion import build_intermediate_fusion
 from keras_fusion.models.builders.kernel_fusion import adapt_kernels, build_kernel_fusion
 from keras_fusion.models.builders.late_fusion import build_late_fusion
+from keras_fusion.models.builders.low_rank_fusion import build_low_rank_fusion
 from keras_fusion.models.builders.modality_gated import build_modality_gated
 from keras_fusion.models.builders.moddrop import build_moddrop
 from keras_fusion.models.builders.residual_gated import build_residual_gated
@@ -35,6 +36,7 @@ __all__ = [
     "build_intermediate_fusion",
     "build_kernel_fusion",
     "build_late_fusion",
+    "build_low_rank_fusion",
     "build_modality_gated",
     "build_moddrop",
     "build_residual_gated",
