@@ -183,13 +183,7 @@ def test_public_name_has_an_example(name):
         assert value.__module__ in MODULES
 
 
-# To be taken out one by one as their docstrings are converted.
-NOT_YET = {"datasets", "exporting", "layers"}
-
-
-@pytest.mark.parametrize(
-    "module", sorted({name.split(".")[1] for name in MODULES if "." in name} - NOT_YET)
-)
+@pytest.mark.parametrize("module", sorted({name.split(".")[1] for name in MODULES if "." in name}))
 def test_arguments_are_described_in_the_words_of_keras(module):
     described = [x for x in functions() if x[0].split(".")[1] == module and x[1]]
     found = {name: faults(doc, function) for name, doc, function in described}

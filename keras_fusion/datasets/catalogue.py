@@ -52,7 +52,7 @@ def info(name=None):
     """What a data set is, its licence, and what to download from where.
 
     Args:
-        name: Name of the data set. `None` (default) for all of them.
+        name: Name of the data set. `None` for all of them. Defaults to `None`.
 
     Returns:
         `DatasetInfo`, which prints as a table, or a dict of all of them by name.

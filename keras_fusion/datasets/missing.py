@@ -16,12 +16,14 @@ def drop_modalities(x, rate=None, pattern=None, fill=None, seed=0):
         x: Dict keyed by modality of arrays `(samples, ...)`, or of dicts of them. A mask
             `"present"` that it has already is kept: what is absent there stays so.
         rate: Float in `[0, 1]`, or a dict `{modality: float}` (others are 0): how often a modality
-            is dropped, each sample and modality by itself.
+            is dropped, each sample and modality by itself. Defaults to `None`.
         pattern: Instead of `rate`: a modality or a list of them, absent in every sample; or an
             array `(rows, modalities)` of 0 and 1, columns in the order of the sorted names, whose
-            rows are taken in turn, again from the first one when they are used up.
-        fill: Number that replaces the entries of absent modalities, for example `float("nan")`
-            to show that nothing depends on them, or `None` (default) to leave them as they are.
+            rows are taken in turn, again from the first one when they are used up. Defaults to
+            `None`.
+        fill: Number that replaces the entries of absent modalities, for example `float("nan")` to
+            show that nothing depends on them, or `None` to leave them as they are. Defaults to
+            `None`.
         seed: Integer, of the draw. Defaults to `0`.
 
     Returns:

@@ -130,7 +130,7 @@ def pca_modalities(images, energy=0.5, share_ratio=0.5, seed=0, selection="rando
             equal. Defaults to `0.5`.
         seed: Integer from 0 to 2^32 - 1; the same seed draws the same vectors.
             Defaults to `0`. Not used by `"leading"`.
-        selection: `"random"` (default) or `"leading"`.
+        selection: `"random"` or `"leading"`. Defaults to `"random"`.
 
     Returns:
         A fitted `PCAModalities`. `transform(images)` gives

@@ -74,7 +74,7 @@ def samples_for(model, samples=None, count=_BATCHES[0], seed=0):
 
     Args:
         model: `FusionModel`.
-        samples: None (random ones), or a dict as `model.predict` takes.
+        samples: None (random ones), or a dict as `model.predict` takes. Defaults to `None`.
     """
     named = _signatures.flat_inputs(model)
     if samples is None:

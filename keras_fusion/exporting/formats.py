@@ -71,7 +71,7 @@ def export(
             `("jpeg", 1 / 255)`. Defaults to `None`.
         quantize: String or `None`, for "litert": `"dynamic"` (weights in 8 bits, a quarter of the
             size) or `"float16"` (half of it). Defaults to `None`.
-        samples: Dict of arrays as for `predict`, to compare on, or `None` for random ones.
+        samples: Dictionary of arrays as for `predict`, to compare on, or `None` for random ones.
             Defaults to `None`.
         tolerance: Non-negative float, the largest `max_difference` that passes. If `None`, 1e-4;
             0.01 with "float16", 0.05 with "dynamic", 0.02 for models in mixed precision. Defaults

@@ -28,21 +28,22 @@ class CrossConnection2D1D(Pipeline):
     batch normalization and dropout that its first model has inside the connections.
 
     Args:
-        units: Int >= 1, width of the output. In a residual connection that of the other stream.
-        filters: Int >= 1, of the 1x1 convolution; None (default): no convolution. The paper uses
-            the number of channels that come in.
-        pool_size: Int >= 1 or two of them, windows (rows, columns) of max-pooling without
-            padding; None (default): no pooling.
-        strides: The same for its strides; None (default) is `pool_size`.
-        batch_norm: Bool, default False: batch normalization after the convolution's PReLU.
-        dropout: Float in [0, 1), default 0, before flattening.
-        momentum: Float in [0, 1), default 0.99, of the batch normalization's moving averages.
-        seed: Int or None, of the dropout.
+        units: Positive integer, width of the output. In a residual connection that of the other
+            stream.
+        filters: Positive integer, of the 1x1 convolution; None: no convolution. The paper uses the
+            number of channels that come in. Defaults to `None`.
+        pool_size: Positive integer or two of them, windows (rows, columns) of max-pooling without
+            padding; None: no pooling. Defaults to `None`.
+        strides: The same for its strides; None is `pool_size`. Defaults to `None`.
+        batch_norm: Boolean: batch normalization after the convolution's PReLU. Defaults to `False`.
+        dropout: Float in [0, 1), before flattening. Defaults to `0.0`.
+        momentum: Float in [0, 1), of the batch normalization's moving averages. Defaults to `0.99`.
+        seed: Optional integer, of the dropout. Defaults to `None`.
         **kwargs: `name`, `dtype` and the other arguments of every Keras layer.
 
     Call arguments:
         inputs: Tensor of maps.
-        training: Bool or None; whether dropout drops and batch statistics are used.
+        training: Optional boolean, whether dropout drops and batch statistics are used.
 
     Input shape:
         `(batch, height, width, channels)`, all but the batch fixed: the weights depend on it.
@@ -177,19 +178,19 @@ class CrossConnection1D2D(Pipeline):
 
     Args:
         target_shape: Three ints >= 1, (height, width, channels) of the output.
-        kernel_size: Int >= 1, the k above, not above height or width; None (default): half of the
+        kernel_size: Positive integer, the k above, not above height or width; None: half of the
             smaller of them. The paper's networks have 4 to 32, a quarter of the smaller side to
-            almost three quarters.
-        batch_norm: Bool, default False: batch normalization after the dense layer's PReLU.
-        dropout: Float in [0, 1), default 0, before the reshape.
-        output_batch_norm: Bool, default False: batch normalization of the output.
-        momentum: Float in [0, 1), default 0.99, of the batch normalizations' moving averages.
-        seed: Int or None, of the dropout.
+            almost three quarters. Defaults to `None`.
+        batch_norm: Boolean: batch normalization after the dense layer's PReLU. Defaults to `False`.
+        dropout: Float in [0, 1), before the reshape. Defaults to `0.0`.
+        output_batch_norm: Boolean: batch normalization of the output. Defaults to `False`.
+        momentum: Float in [0, 1), of the batch normalizations' moving averages. Defaults to `0.99`.
+        seed: Optional integer, of the dropout. Defaults to `None`.
         **kwargs: `name`, `dtype` and the other arguments of every Keras layer.
 
     Call arguments:
         inputs: Tensor of vectors.
-        training: Bool or None; whether dropout drops and batch statistics are used.
+        training: Optional boolean, whether dropout drops and batch statistics are used.
 
     Input shape:
         `(batch, features)`.

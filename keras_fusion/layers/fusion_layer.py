@@ -132,7 +132,7 @@ class FusionLayer(keras.layers.Layer):
         """Checks the shapes, and keeps what later calls must have in common with them.
 
         Args:
-            modalities_shape: List of shapes, one for each modality.
+            modalities_shape: List of shapes, one for each modality. Defaults to `()`.
             **shapes: `present_shape`, and other shapes of `check_shapes`.
         """
         found = self.check_shapes(modalities_shape, **shapes)
@@ -228,8 +228,9 @@ class FusionLayer(keras.layers.Layer):
         Args:
             modalities: List of tensors, as in `call`.
             present: Tensor `(batch, number of modalities)` or `None` if nothing is absent, as in
-                `call`.
+                `call`. Defaults to `None`.
             central: Tensor that every sample has, or `None`, as in `call`. It is the last source.
+                Defaults to `None`.
             fill: Float, what stands in place of an absent modality. Defaults to `0.0`.
             dtype: String, of the result. Defaults to the layer's compute dtype.
 

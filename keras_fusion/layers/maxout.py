@@ -16,10 +16,10 @@ class Maxout(keras.layers.Layer):
         y_j = max_p (x W + b)_{j * pieces + p},  p = 0 ... pieces - 1
 
     Args:
-        units: Int >= 1, the width of the output.
-        pieces: Int >= 1, default 2: how many affine maps a unit takes the largest of; 1 is a
-            plain dense layer.
-        use_bias: Bool, default True.
+        units: Positive integer, the width of the output.
+        pieces: Positive integer: how many affine maps a unit takes the largest of; 1 is a plain
+            dense layer. Defaults to `2`.
+        use_bias: Boolean. Defaults to `True`.
         **kwargs: The arguments of every Keras layer.
 
     Input shape:

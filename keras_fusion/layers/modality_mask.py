@@ -22,11 +22,11 @@ class ModalityMask(keras.layers.Layer):
     changes what is learned; see `FusionModel`.
 
     Args:
-        index: Int >= 0, the modality's column in `present`.
-        placeholder: "zero" (default); "one", for inputs in which a sample of zeros alone is
-            padding, all of which a layer masks (token ids): a mean over no steps is NaN, in the
-            gradient too; "mean", a weight that is not trained, zero until `adapt`; or "learned",
-            a trained weight, zero at first. Both have the shape of one sample.
+        index: Integer not below 0, the modality's column in `present`.
+        placeholder: "zero"; "one", for inputs in which a sample of zeros alone is padding, all of
+            which a layer masks (token ids): a mean over no steps is NaN, in the gradient too;
+            "mean", a weight that is not trained, zero until `adapt`; or "learned", a trained
+            weight, zero at first. Both have the shape of one sample. Defaults to `"zero"`.
         **kwargs: The arguments of every Keras layer.
 
     Call arguments:
@@ -87,7 +87,8 @@ class ModalityMask(keras.layers.Layer):
 
         Args:
             inputs: Array `(samples, ...)`.
-            present: Array `(samples, number of modalities)`, or None for all of them.
+            present: Array `(samples, number of modalities)`, or None for all of them. Defaults to
+                `None`.
         """
         if self.placeholder != "mean" or self.value is None:
             raise ValueError(

@@ -188,7 +188,7 @@ class MultipleKernelFusion(FusionLayer):
             modalities: List of arrays `(rows, features_k)`, the same samples in all of them, of
                 which `landmarks` are drawn at random, without replacement.
             present: Optional array `(rows, number of modalities)`. Rows that lack a modality are
-                not drawn.
+                not drawn. Defaults to `None`.
             seed: Integer, or `None` for what `keras.utils.set_random_seed` says. Defaults to
                 `None`.
 

@@ -15,7 +15,7 @@ class PadFeatures(keras.layers.Layer):
     layer or a 1x1 convolution is the learned alternative (`align="project"`).
 
     Args:
-        units: Int >= 1, the width of the output; not below that of the input.
+        units: Positive integer, the width of the output; not below that of the input.
         **kwargs: The arguments of every Keras layer.
 
     Input shape:

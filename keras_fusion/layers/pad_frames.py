@@ -16,7 +16,8 @@ class PadFrames(keras.layers.Layer):
     2-D network's features at each of them. `kf.backbones.inflate` places it.
 
     Args:
-        frames: Int >= 0, how many are added at either end; for a kernel of k steps (k - 1) / 2.
+        frames: Integer not below 0, how many are added at either end; for a kernel of k steps (k -
+            1) / 2.
         **kwargs: The arguments of every Keras layer.
 
     Input shape:

@@ -37,7 +37,7 @@ class ProbabilitiesToLogits(_OverPredictions):
     kept in [1e-7, 1 - 1e-7].
 
     Args:
-        activation: "softmax" (default) or "sigmoid": what made the probabilities.
+        activation: "softmax" or "sigmoid": what made the probabilities. Defaults to `"softmax"`.
         **kwargs: The arguments of every Keras layer.
 
     Input shape:
@@ -80,6 +80,7 @@ class NormalizeProbabilities(_OverPredictions):
 
     Args:
         activation: "softmax" (default, one of several classes) or "sigmoid" (each class apart).
+            Defaults to `"softmax"`.
         **kwargs: The arguments of every Keras layer.
 
     Input shape:

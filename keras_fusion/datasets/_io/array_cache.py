@@ -59,7 +59,7 @@ def write(place, key, build, facts=()):
         key: What the arrays follow from; anything that JSON holds.
         build: Callable, given a function `create(name, shape, dtype)` that returns a `Writer`;
             called once for every array.
-        facts: Dict of what else the manifest is to say.
+        facts: Dictionary of what else the manifest is to say. Defaults to `()`.
 
     Whatever `build` raises is raised, and nothing is left.
     """

@@ -15,8 +15,8 @@ def data_folder(data_dir=None):
     """The folder the data sets are read from, or None when the user named none.
 
     Args:
-        data_dir: Path of the folder. None means the environment variable
-            `KERAS_FUSION_DATA`; unset or empty, it names no folder.
+        data_dir: Path of the folder. None means the environment variable `KERAS_FUSION_DATA`; unset
+            or empty, it names no folder. Defaults to `None`.
 
     Returns:
         A `pathlib.Path` or None.

@@ -65,7 +65,7 @@ class NpyFolder:
         """The data set from its files.
 
         Args:
-            data_dir: Path or `None`, as in `files.data_folder`.
+            data_dir: Path or `None`, as in `files.data_folder`. Defaults to `None`.
 
         Returns:
             Dict `{part: (x, y)}`. Float arrays come as float32, integer ones as they are; labels

@@ -14,7 +14,7 @@ class Rows:
     Args:
         read: Callable, given sorted different row numbers of the source, returns an array
             `(rows, *shape)`. Picklable, so that workers in other processes can use it.
-        numbers: Int array, the row numbers of the source that belong here, in this order.
+        numbers: Integer array, the row numbers of the source that belong here, in this order.
         shape: Tuple, the shape of one row.
         dtype: Type of the values.
     """

@@ -12,7 +12,7 @@ def stratified(labels, counts, seed=0):
         labels: Integer array `(rows,)`.
         counts: Dict, the number of rows of each part but the first, which gets the rest
             (its value is ignored).
-        seed: Integer. `RandomState`, because NumPy keeps its stream for good.
+        seed: Integer. `RandomState`, because NumPy keeps its stream for good. Defaults to `0`.
 
     Returns:
         Dict, the sorted row numbers of each part.
@@ -40,7 +40,7 @@ def folds(groups, number, seed=0):
         groups: Array `(rows,)` of anything that can be sorted: persons, objects, or the row
             numbers themselves.
         number: Integer, how many folds.
-        seed: Integer, of the order in which groups are dealt.
+        seed: Integer, of the order in which groups are dealt. Defaults to `0`.
 
     Returns:
         Int array `(rows,)`, the fold of each row. Folds differ by at most one group.
@@ -64,7 +64,7 @@ def stratified_folds(labels, number, seed=0):
     Args:
         labels: Integer array `(rows,)`.
         number: Integer, how many folds.
-        seed: Integer, of the order within a class.
+        seed: Integer, of the order within a class. Defaults to `0`.
 
     Returns:
         Int array `(rows,)`, the fold of each row. Sizes of folds differ by at most one.
@@ -104,7 +104,7 @@ def standardized(parts, mean_of):
     """Arrays minus mean, over standard deviation, both of one of them.
 
     Args:
-        parts: Dict of float arrays `(rows, features)`.
+        parts: Dictionary of float arrays `(rows, features)`.
         mean_of: Key of the part that mean and deviation are taken from. A feature that is
             constant there is only centred.
 

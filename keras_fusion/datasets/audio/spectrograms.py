@@ -44,20 +44,20 @@ def spectrogram(
     Args:
         signals: Float array `(samples,)` or `(batch, samples)`.
         frames: Positive integer: longer signals are cut at the end, shorter ones get silence. None
-            (default) gives ceil(samples / hop).
+            gives ceil(samples / hop). Defaults to `None`.
         bins: Positive integer, rows of the picture. Defaults to `112`.
         window: Positive even integer, samples in a frame. Defaults to `224` (28 ms at 8 kHz).
         hop: Positive integer, samples from frame to frame. Defaults to `71` (8.9 ms at 8 kHz), so
             that 112 frames are 0.994 s.
-        fft_length: Integer >= `window`. `None` (default) is the window, or 2 x `bins` if that is
-            more; for mel bands, the first power of two from 8 x `bins` up.
+        fft_length: Integer >= `window`. `None` is the window, or 2 x `bins` if that is more; for
+            mel bands, the first power of two from 8 x `bins` up. Defaults to `None`.
         sample_rate: Integer, needed for mel bands. Defaults to `8000`.
-        frequencies: `"linear"` (default) or `"mel"`, from 0 to half the sample rate.
-        scale: `"log"` (default) or `"linear"`.
+        frequencies: `"linear"` or `"mel"`, from 0 to half the sample rate. Defaults to `"linear"`.
+        scale: `"log"` or `"linear"`. Defaults to `"log"`.
         range_db: Positive float: so far below the reference lies 0 in the `"log"` scale. Defaults
-            to 80.
-        normalize: `"clip"` (default): the reference is the largest magnitude of each signal.
-            `"fixed"`: it is that of a sine of amplitude 1, and what is louder becomes 1.
+            to `80.0`.
+        normalize: `"clip"`: the reference is the largest magnitude of each signal. `"fixed"`: it is
+            that of a sine of amplitude 1, and what is louder becomes 1. Defaults to `"clip"`.
 
     Returns:
         Float32 array `(batch, bins, frames)` or `(bins, frames)`, low frequencies first. Silence

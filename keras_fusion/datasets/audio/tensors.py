@@ -33,7 +33,7 @@ def spectrogram_dataset(paths, frames=112, trim_db=40, decoder="auto", **kwargs)
         frames: Positive integer, columns of the pictures. Defaults to `112`.
         trim_db: Positive float or `None`, see `trim`. Defaults to `40`.
         decoder: `"auto"` (default; tensorflow-io if it can be imported), `"tensorflow_io"` or
-            `"soundfile"`.
+            `"soundfile"`. Defaults to `"auto"`.
         **kwargs: Further arguments of `spectrogram`.
 
     Returns:

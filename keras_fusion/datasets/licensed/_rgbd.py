@@ -14,7 +14,7 @@ def parts(rgb, depth, labels, rows_of_part, size):
     Args:
         rgb: List of paths.
         depth: List of paths, in the same order.
-        labels: Int array.
+        labels: Integer array.
         rows_of_part: Dict, the row numbers of each part.
         size: `(height, width)` that pictures are brought to.
     """

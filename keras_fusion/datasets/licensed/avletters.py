@@ -32,15 +32,15 @@ def load_data(data_dir=None, form="averaged", fold=0, validation=True):
     Args:
         data_dir: Folder `avletters` or the one that holds it. Defaults to the environment
             variable `KERAS_FUSION_DATA`.
-        form: `"averaged"` (default), for `xflow_cnn_mlp`: overlapping windows of each recording
-            are averaged to 11 frames. `"sequences"`, for `xflow_cnn_mlp_lstm`: all frames, with
-            zeros after the last one up to 39 steps.
+        form: `"averaged"`, for `xflow_cnn_mlp`: overlapping windows of each recording are averaged
+            to 11 frames. `"sequences"`, for `xflow_cnn_mlp_lstm`: all frames, with zeros after the
+            last one up to 39 steps. Defaults to `"averaged"`.
         fold: Integer from 0 to 9, the person of the test part, see `PEOPLE`; or `"holdout"`, the
-            fixed split of Ngiam et al. (2011): the third time that each person says each letter
-            is the test part. It has no validation part.
+            fixed split of Ngiam et al. (2011): the third time that each person says each letter is
+            the test part. It has no validation part. Defaults to `0`.
         validation: Boolean, whether the person after the one of the test part is kept for
-            validation (True, default). This is our choice: the paper trains on all nine others, as
-            with False, where the key `"validation"` is absent.
+            validation (`True`). This is our choice: the paper trains on all nine others, as
+            with False, where the key `"validation"` is absent. Defaults to `True`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`. With `"averaged"`,

@@ -39,13 +39,14 @@ def load_data(
         data_dir: Folder `BU_3DFE` of the people's folders, or the one that holds it. Defaults to
             the environment variable `KERAS_FUSION_DATA`.
         folds: Integer >= 3, number of folds. Defaults to `10`.
-        fold: Integer from 0 to `folds - 1`, the fold of the test part.
-        intensities: Which intensities, 1 to 4; the strongest two by default. The neutral face is
-            left out.
+        fold: Integer from 0 to `folds - 1`, the fold of the test part. Defaults to `0`.
+        intensities: Which intensities, 1 to 4; the neutral face is left out. Defaults to
+            `(3, 4)`, the strongest two.
         image_size: `(height, width)` that pictures and maps are brought to. Defaults to
-            (224, 224).
+            `(224, 224)`.
         validation: Boolean, whether the fold after that of the test part is kept for validation
-            (`True`, default) or trained on, in which case the key `"validation"` is absent.
+            (`True`) or trained on, in which case the key `"validation"` is absent.
+            Defaults to `True`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`. `x["rgb"]` has the shape

@@ -27,16 +27,17 @@ def load_data(data_dir=None, form="averaged", fold=0, validation=True):
     Args:
         data_dir: Folder `CUAVE` or the one that holds it. Defaults to the environment variable
             `KERAS_FUSION_DATA`.
-        form: `"averaged"` (default), for `xflow_cnn_mlp`: overlapping windows of each recording
-            are averaged to 6 frames. `"sequences"`, for `xflow_cnn_mlp_lstm`: as many steps as the
-            shorter modality has, to which the longer one is averaged, with zeros after the last
-            one up to 44 steps. Sequences of all recordings take 3.4 GB.
+        form: `"averaged"`, for `xflow_cnn_mlp`: overlapping windows of each recording are averaged
+            to 6 frames. `"sequences"`, for `xflow_cnn_mlp_lstm`: as many steps as the shorter
+            modality has, to which the longer one is averaged, with zeros after the last one up to
+            44 steps. Sequences of all recordings take 3.4 GB. Defaults to `"averaged"`.
         fold: Integer from 0 to 8; the test part are the people `PEOPLE[4 * fold : 4 * fold + 4]`.
             Or `"holdout"`, the fixed split of Ngiam et al. (2011): people of odd numbers are the
-            test part, those of even numbers the training part. It has no validation part.
+            test part, those of even numbers the training part. It has no validation part. Defaults
+            to `0`.
         validation: Boolean, whether the people of the fold after that are kept for validation
-            (`True`, default). This is our choice: the paper trains on all others, as with False,
-            where the key `"validation"` is absent.
+            (`True`). This is our choice: the paper trains on all others, as with False,
+            where the key `"validation"` is absent. Defaults to `True`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`. With `"averaged"`,

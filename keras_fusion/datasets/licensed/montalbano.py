@@ -41,8 +41,8 @@ def load_data(data_dir=None, size=400):
         data_dir: Folder `montalbano` or the one that holds it. Defaults to the environment
             variable `KERAS_FUSION_DATA`.
         size: Integer >= 400: zeros are added to the end of each vector up to this size, 400 as in
-            the paper (default), for `centralnet_montalbano(padded=True)`. None keeps the sizes of
-            the files, for `centralnet_montalbano()`, which adds the zeros itself.
+            the paper, for `centralnet_montalbano(padded=True)`. None keeps the sizes of the files,
+            for `centralnet_montalbano()`, which adds the zeros itself. Defaults to `400`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`, the parts of the files.

@@ -42,14 +42,16 @@ def load_data(
         data_dir: Folder `rgbd-dataset` or the one that holds it. Defaults to the environment
             variable `KERAS_FUSION_DATA`.
         folds: Integer >= 3, number of folds. Defaults to `10`; the paper's other number is 5.
-        fold: Integer from 0 to `folds - 1`, the fold of the test part.
+        fold: Integer from 0 to `folds - 1`, the fold of the test part. Defaults to `0`.
         samples: Integer, how many are drawn, at random, stratified by category, always alike. None
             takes all. Defaults to `4500`.
-        by: `"frame"` (default) or `"object"`, what is dealt to the folds, stratified by category.
+        by: `"frame"` or `"object"`, what is dealt to the folds, stratified by category. Defaults to
+            `"frame"`.
         image_size: `(height, width)` that pictures and maps are brought to. Defaults to
-            (224, 224).
+            `(224, 224)`.
         validation: Boolean, whether the fold after that of the test part is kept for validation
-            (`True`, default) or trained on, in which case the key `"validation"` is absent.
+            (`True`) or trained on, in which case the key `"validation"` is absent.
+            Defaults to `True`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`. `x["rgb"]` has the shape

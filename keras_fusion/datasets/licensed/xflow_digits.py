@@ -29,14 +29,14 @@ def load_data(data_dir=None, form="averaged", fold=0, validation=True):
     Args:
         data_dir: Folder `Digits` or the one that holds it. Defaults to the environment variable
             `KERAS_FUSION_DATA`.
-        form: `"averaged"` (default), for `xflow_cnn_mlp`: overlapping windows of each recording
-            are averaged to 6 frames. `"sequences"`, for `xflow_cnn_mlp_lstm`: as many steps as the
-            shorter modality has, to which the longer one is averaged, with zeros after the last
-            one up to 58 steps. Sequences of all recordings take 1.9 GB.
-        fold: Integer from 0 to 14, the person of the test part, see `PEOPLE`.
+        form: `"averaged"`, for `xflow_cnn_mlp`: overlapping windows of each recording are averaged
+            to 6 frames. `"sequences"`, for `xflow_cnn_mlp_lstm`: as many steps as the shorter
+            modality has, to which the longer one is averaged, with zeros after the last one up to
+            58 steps. Sequences of all recordings take 1.9 GB. Defaults to `"averaged"`.
+        fold: Integer from 0 to 14, the person of the test part, see `PEOPLE`. Defaults to `0`.
         validation: Boolean, whether the person after the one of the test part is kept for
-            validation (True, default). This is our choice: the paper trains on all others, as with
-            False, where the key `"validation"` is absent.
+            validation (`True`). This is our choice: the paper trains on all others, as with
+            False, where the key `"validation"` is absent. Defaults to `True`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`. With `"averaged"`,

@@ -96,23 +96,23 @@ def load_data(
         data_dir: Folder with `mnist.npz`, `fsdd/recordings` and `ESC-50` (`audio/*.wav`,
             `meta/esc50.csv`) or `esc10` (`NNN - Class/*.ogg`). Defaults to the environment
             variable `KERAS_FUSION_DATA`.
-        split: `"official"` (default) or `"speaker"`.
+        split: `"official"` or `"speaker"`. Defaults to `"official"`.
         speaker: The speaker held out by `"speaker"`: "george", "jackson", "lucas", "nicolas",
-            "theo" (default) or "yweweler". Not used by `"official"`.
+            "theo" or "yweweler". Not used by `"official"`. Defaults to `"theo"`.
         seed: Integer from 0 to 2^32 - 1, of all draws. Defaults to `0`.
         energy: Float in (0, 1], energy of the image. Defaults to `0.25`, the paper's.
         leading: Positive integer, among how many leading vectors those of the image are drawn; None
             for all. Defaults to `12`.
-        noise: `"esc50"`, `"esc10"` or `"auto"` (default), ESC-50 if it is there.
+        noise: `"esc50"`, `"esc10"` or `"auto"`, ESC-50 if it is there. Defaults to `"auto"`.
         noise_db: Float, ratio of speech to noise in dB, or a pair of floats between which it is
             drawn for every pair. Defaults to `-6`.
         window: See `audio.spectrogram`, as for the next six. Defaults to `224` samples (28 ms).
         hop: Defaults to `71` samples (8.9 ms), so that a sound is 0.994 s long.
         fft_length: Defaults to the window, 1024 for mel bands.
-        frequencies: `"linear"` (default) or `"mel"`.
-        scale: `"log"` (default) or `"linear"`.
+        frequencies: `"linear"` or `"mel"`. Defaults to `"linear"`.
+        scale: `"log"` or `"linear"`. Defaults to `"log"`.
         range_db: Defaults to `80`.
-        normalize: `"clip"` (default) or `"fixed"`.
+        normalize: `"clip"` or `"fixed"`. Defaults to `"clip"`.
         limit: Positive integer: only the first pairs of each part, to try things out. They are not
             those of the whole set. Defaults to `None`.
         cache_dir: Folder of the cache (0.93 GB for each choice of arguments). Defaults to

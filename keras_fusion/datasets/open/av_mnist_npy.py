@@ -33,8 +33,8 @@ def load_data(data_dir=None, layout=None, scale=True):
     Args:
         data_dir: Folder of the files, or the one that holds it under the name `avmnist`. Defaults
             to the environment variable `KERAS_FUSION_DATA`.
-        layout: `"mfas"` or `"multibench"`. `None` (default) tells them by the name of the folder of
-            the pictures.
+        layout: `"mfas"` or `"multibench"`. `None` tells them by the name of the folder of the
+            pictures. Defaults to `None`.
         scale: Boolean, whether values are scaled as by the loaders of their authors. MFAS:
             (image - 0.1307) / 0.3081, which takes pixels from 0 to 1 for granted, and the sound
             as it is. MultiBench: both divided by 255. Defaults to `True`.

@@ -37,7 +37,7 @@ def load_data(data_dir=None, noise_db=None, seed=0, spectrogram=False):
         data_dir: Folder `grid_s1_digits` or the one that holds it. Defaults to the environment
             variable `KERAS_FUSION_DATA`.
         noise_db: Float, the ratio of signal to white noise in dB, of every clip by itself; the
-            smaller, the noisier. `None` (default) adds no noise.
+            smaller, the noisier. `None` adds no noise. Defaults to `None`.
         seed: Integer, seed of the noise. Defaults to `0`.
         spectrogram: Boolean, whether the sound is a log-mel spectrogram instead of samples,
             computed by `keras.layers.MelSpectrogram`: 24 bands up to 4 kHz, a window of 32 ms every

@@ -27,7 +27,7 @@ def load_data(energy=0.5, share_ratio=0.5, seed=0, selection="random"):
             has too. Defaults to `0.5`.
         seed: Integer, seed of the draw of the vectors; the split does not depend on it.
             Defaults to `0`.
-        selection: `"random"` (default) or `"leading"`, how vectors are chosen.
+        selection: `"random"` or `"leading"`, how vectors are chosen. Defaults to `"random"`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}` of 1,197, 200 and 400

@@ -37,9 +37,9 @@ def load_data(data_dir=None, text="features", image="features"):
     Args:
         data_dir: Folder `mmimdb` with `multimodal_imdb.hdf5`, or the one that holds it. Defaults
             to the environment variable `KERAS_FUSION_DATA`.
-        text: `"features"` (default, 300 numbers), `"three_grams"` or `"word_grams"`, one number
-            for each group of three letters or each word of the vocabulary.
-        image: `"features"` (default, 4,096 numbers) or `"pixels"`.
+        text: `"features"` (default, 300 numbers), `"three_grams"` or `"word_grams"`, one number for
+            each group of three letters or each word of the vocabulary. Defaults to `"features"`.
+        image: `"features"` (default, 4,096 numbers) or `"pixels"`. Defaults to `"features"`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`, the parts of the file.

@@ -40,7 +40,7 @@ def load_data(data_dir=None, energy=0.5, share_ratio=0.5, seed=0, selection="ran
         share_ratio: Float in `[0, 1]`, part of a view's singular vectors that the other view
             has too. Defaults to `0.5`.
         seed: Integer, seed of the draw of the vectors. Defaults to `0`.
-        selection: `"random"` (default) or `"leading"`, how vectors are chosen.
+        selection: `"random"` or `"leading"`, how vectors are chosen. Defaults to `"random"`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}` of 55,000, 5,000 and

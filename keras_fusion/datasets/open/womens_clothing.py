@@ -66,8 +66,8 @@ def load_data(data_dir=None, label="department", standardize=True):
         data_dir: Folder `womens_clothing` or the one that holds it. Defaults to the environment
             variable `KERAS_FUSION_DATA`.
         label: What to predict: `"department"` (default, 6 classes, see `DEPARTMENTS`),
-            `"recommended"` (1: the customer recommends it, 82 % of the reviews) or `"rating"`
-            (0: 1 to 3 stars, 1: 4, 2: 5).
+            `"recommended"` (1: the customer recommends it, 82 % of the reviews) or `"rating"` (0: 1
+            to 3 stars, 1: 4, 2: 5). Defaults to `"department"`.
         standardize: Boolean, whether age, feedback (as log(1 + feedback)), rating and recommended
             are brought to mean 0 and deviation 1 on the training reviews. Defaults to `True`.
 
