@@ -3,19 +3,14 @@
 A row stands in the test file of its layer, as one of `CASES`.
 
 Saved models depend on the names, shapes and dtypes of a layer's weights, so these are kept in
-golden/layers.json, which is written anew from the root of the checkout by
-
-    python tests/conformance.py --write
-
-after a row is added, and else only where older saved models are meant to break.
+golden/layers.json, which is written anew by `python tests/rewrite.py` after a row is added, and else
+only where older saved models are meant to break.
 """
 
-import argparse
 import functools
 import importlib.util
 import inspect
 import json
-import sys
 from pathlib import Path
 
 import keras
@@ -201,18 +196,3 @@ def golden_text():
     cases = sorted(all_cases(), key=str)
     rows = [f"  {json.dumps(str(case))}: {json.dumps(golden_entry(case))}" for case in cases]
     return "{\n" + ",\n".join(rows) + "\n}\n"
-
-
-def main():
-    parser = argparse.ArgumentParser(description="Prints what golden/layers.json would hold.")
-    parser.add_argument("--write", action="store_true", help="write it to that file instead")
-    if parser.parse_args().write:
-        unfinished = GOLDEN.with_suffix(".unfinished")
-        unfinished.write_text(golden_text(), encoding="utf-8")
-        unfinished.replace(GOLDEN)
-    else:
-        sys.stdout.write(golden_text())
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,6 @@
 """What every test starts from: a fixed seed, no window, and the data sets if they are there."""
 
 import os
-from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,11 +25,6 @@ def pytest_report_header(config):
 
 
 def pytest_collection_modifyitems(items):
-    # Files with many slow tests first, so that no process ends long after the others (with
-    # pytest -n 2 --dist=loadfile --no-loadscope-reorder; without the latter, long files first).
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    count = Counter(item.path for item in items)
-    items.sort(key=lambda item: (-slow[item.path], -count[item.path], str(item.path)))
     if DATA and Path(DATA).is_dir():
         return
     for item in items:
