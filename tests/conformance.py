@@ -3,8 +3,8 @@
 A row stands in the test file of its layer, as one of `CASES`.
 
 Saved models depend on the names, shapes and dtypes of a layer's weights, so these are kept in
-golden/layers.json, which is written anew by `python tests/rewrite.py` after a row is added, and else
-only where older saved models are meant to break.
+golden/layers.json. `python tests/rewrite.py` writes it anew, after a row is added, and else only
+where older saved models are meant to break.
 """
 
 import functools
