@@ -12,7 +12,7 @@ import pytest
 from helpers import tiny_search
 
 import keras_fusion as kf
-from keras_fusion.tuning import files
+from keras_fusion.tuning import _files as files
 
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
