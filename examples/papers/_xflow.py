@@ -145,7 +145,7 @@ def network(kind, args, x, cross=True, residual=True):
     """A new CNN x MLP ("cnn_mlp") or {CNN x MLP}-LSTM ("cnn_mlp_lstm") for these inputs."""
     _, preset, classes, _ = DATA[args.data]
     kernels = (8, 4) if args.data == "grid_digits" else KERNELS[kind][preset]
-    return getattr(kf, f"xflow_{kind}")(
+    return getattr(kf.presets, f"xflow_{kind}")(
         preset,
         cross,
         residual,

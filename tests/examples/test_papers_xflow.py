@@ -211,7 +211,7 @@ def test_deep_transfer_network(command, fits, tmp_path, monkeypatch):
         model.set_weights([w + 7 for w in model.get_weights()])
         pretrained.append(({name: array.shape for name, array in x.items()}, epochs))
 
-    monkeypatch.setattr(kf, "xflow_dtn", tiny)
+    monkeypatch.setattr(kf.presets, "xflow_dtn", tiny)
     monkeypatch.setattr(kf.models, "pretrain_dtn", pretrain)
     options = ("--data", "cuave", "--data-dir", tmp_path, "--folds", 1, "--seeds", 1)
     command("xflow_table4", *options, "--rows", "DTN")
