@@ -46,3 +46,14 @@ def fresh_keras():
 def data_dir():
     """The folder of the real data sets; for tests with the marker `data`."""
     return Path(DATA)
+
+
+@pytest.fixture(autouse=True)
+def own_methods_go():
+    """Takes away the fusion methods that a test or an example registers."""
+    from keras_fusion.models import registry
+
+    before = dict(registry._METHODS)
+    yield
+    registry._METHODS.clear()
+    registry._METHODS.update(before)

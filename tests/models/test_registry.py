@@ -17,7 +17,6 @@ from helpers.tiny import (
 )
 
 import keras_fusion as kf
-from keras_fusion.models import registry
 
 NAMES = [method.name for method in kf.methods()]
 METRICS = {"loss", "central_accuracy", "central_loss"}
@@ -114,22 +113,13 @@ def test_unknown_method():
 # ---- methods of the user's own
 
 
-@pytest.fixture
-def registered():
-    """Takes away what a test registers."""
-    before = dict(registry._METHODS)
-    yield
-    registry._METHODS.clear()
-    registry._METHODS.update(before)
-
-
 def build_largest(backbones, *, power=1, dropout=0.1, num_classes=None, name="largest"):
     parts = kf.models.FusionBuilder(backbones, num_classes, name=name)
     fused = parts.fuse(keras.layers.Maximum(name="fusion_0"), parts.features())
     return parts.finish(parts.logits(fused**power, dropout))
 
 
-def test_a_method_of_ones_own(registered, tmp_path):
+def test_a_method_of_ones_own(tmp_path):
     space = {"dropout": [0.0, 0.1, 0.3], "power": {"min": 1, "max": 3}}
     again = kf.fusion_method("largest", "the largest feature", space=space)(build_largest)
     kf.fusion_method("squared", "its square", source="here", order=15, power=2)(build_largest)
@@ -155,7 +145,7 @@ def test_a_method_of_ones_own(registered, tmp_path):
     assert hypermodel.methods == ["largest", "gmu"]
 
 
-def test_a_cell_may_be_run_again_but_a_name_is_taken_once(registered):
+def test_a_cell_may_be_run_again_but_a_name_is_taken_once():
     register = kf.fusion_method("largest", "the largest feature")
     assert register(register(build_largest)) is build_largest
 
@@ -181,7 +171,7 @@ def test_a_cell_may_be_run_again_but_a_name_is_taken_once(registered):
         ({"rule": "max"}, build_largest, ValueError, r"Received: \['rule'\]"),
     ],
 )
-def test_registration_errors(registered, arguments, builder, error, match):
+def test_registration_errors(arguments, builder, error, match):
     with pytest.raises(error, match=match):
         kf.fusion_method(**{"name": "mine", "line": "a line", **arguments})(builder)
     assert "mine" not in {m.name for m in kf.methods()}
