@@ -1,16 +1,17 @@
-"""Comparison of several methods on the same data, seeds and protocol."""
+"""Scores of several methods: the table, its tests, its files."""
 
-import json
 import os
-import time
 
-import keras
+import numpy as np
 
-from keras_fusion._checks import check_bool, check_keywords
-from keras_fusion.evaluation.results import append_results, check_path, environment, read_results
+from keras_fusion._checks import check_bool, check_choice
+from keras_fusion.evaluation.cells import Cells
+from keras_fusion.evaluation.results import flat, read_results, write_results
 from keras_fusion.evaluation.statistics import (
     as_floats,
     check_level,
+    corrected_t_test,
+    effect_size,
     holm,
     mean_interval,
     paired_t_test,
@@ -18,44 +19,71 @@ from keras_fusion.evaluation.statistics import (
     wilcoxon_test,
     z_test,
 )
-from keras_fusion.training import fit_replicas
-from keras_fusion.training.replicas import check_seeds
+
+MANY = 30  # runs, from which on the z test says something
+TITLES = {
+    "z": "z: p",
+    "welch": "Welch t: p",
+    "paired_t": "paired t: p",
+    "corrected_t": "corrected t: p",
+    "wilcoxon": "Wilcoxon: p",
+}
 
 
 class Comparison:
     """Scores of several methods over seeds or folds, with intervals and tests.
 
-    `compare` makes it; other scores, such as the folds of `cross_validate`, can be given directly.
+    `compare` makes it; `read` takes it from a folder or a file; other scores can be given directly.
     Printed it is a table.
 
+    Runs that differ in the seed alone are independent, folds are not: they share training samples,
+    and seeds share a fold. So the seeds within a fold are averaged first; the means of the folds
+    are what has an interval, and what the paired tests and the corrected one compare. Without
+    folds the tests are Welch's, and with 30 runs or more the z test.
+
     Args:
-        scores: Dictionary `{method: sequence of floats}`, one for each seed or fold.
+        scores: Dictionary `{method: scores}`: a sequence of floats, one for each run; or, over
+            folds, an array `(folds, seeds)`, NaN where there is none.
         metric: String, what the scores are. Defaults to `"accuracy"`.
         reference: String, the method that the others are tested against, best named before the
             scores are known. Defaults to the first.
         level: Float between 0 and 1, of the intervals. Defaults to `0.99`.
         paired: Boolean, whether the i-th scores of all methods belong together, as on folds. Adds
-            the paired tests. Defaults to `False`.
+            the paired tests. Defaults to `False`; scores over folds are paired.
         environment: Optional dictionary of versions and hardware. Defaults to `None`.
+        test_train_ratio: Optional float, test samples divided by training samples of a fold, for
+            the corrected test of paired scores. Defaults to `None`, without that test.
+        runs: Optional list of dictionaries, the rows that `save` writes. Defaults to `None`: made
+            of the scores.
 
     Attributes:
         scores: Dictionary `{method: array}`.
+        runs: List of dictionaries with "method", "fold", "seed", "scores" and more.
 
     Raises:
-        ValueError: no methods, an unknown reference, or paired scores of different numbers.
+        TypeError, ValueError: no methods, an unknown reference, or paired scores of different
+            numbers.
 
     Example:
 
     >>> import keras_fusion as kf
     >>> scores = {"concat": [0.90, 0.91, 0.92], "gmu": [0.95, 0.96, 0.955]}
     >>> print(kf.evaluation.Comparison(scores, "accuracy", level=0.95))
-    method  runs    mean   95 % interval  difference    z: p  Welch t: p
+    method  runs    mean   95 % interval  difference         effect size  Welch t: p
     concat     3  0.9100  0.8852..0.9348
-    gmu        3  0.9550  0.9426..0.9674     +0.0450  0.0000      0.0065
+    gmu        3  0.9550  0.9426..0.9674     +0.0450  ...      0.0065
     """
 
     def __init__(
-        self, scores, metric="accuracy", reference=None, level=0.99, paired=False, environment=None
+        self,
+        scores,
+        metric="accuracy",
+        reference=None,
+        level=0.99,
+        paired=False,
+        environment=None,
+        test_train_ratio=None,
+        runs=None,
     ):
         if not isinstance(scores, dict):
             raise TypeError(f"scores: expected a dict keyed by method. Received: {scores!r}")
@@ -65,60 +93,198 @@ class Comparison:
         check_bool("paired", paired)
         self.scores = {name: as_floats("scores", values) for name, values in scores.items()}
         reference = next(iter(scores)) if reference is None else reference
-        if reference not in scores:
-            raise ValueError(f"reference: expected one of {list(scores)}. Received: {reference!r}")
-        if paired and len({len(values) for values in self.scores.values()}) > 1:
-            counts = {name: len(values) for name, values in self.scores.items()}
+        check_choice("reference", reference, list(scores))
+        ranks = {values.ndim for values in self.scores.values()}
+        if len(ranks) > 1 or not ranks <= {1, 2}:
+            shapes = {name: values.shape for name, values in self.scores.items()}
+            raise ValueError(
+                f"scores: expected (runs,) or (folds, seeds) for all methods. Received: {shapes}"
+            )
+        self.folds = ranks == {2}
+        self.paired = paired or self.folds
+        counts = {name: len(values) for name, values in self.scores.items()}
+        if self.paired and len(set(counts.values())) > 1:
             raise ValueError(f"scores: expected as many for all methods. Received: {counts}")
         self.metric, self.reference, self.level = metric, reference, level
-        self.paired, self.environment = paired, environment
+        self.environment, self.test_train_ratio = environment, test_train_ratio
+        self.runs = _runs(self.scores, metric) if runs is None else runs
+        self._predictions = None  # function of a run
+
+    @classmethod
+    def of_runs(cls, runs, metric=None, reference=None, level=0.99, predictions=None):
+        """A comparison of rows as `compare` makes them; those of runs that failed count nowhere."""
+        rows = [row for row in runs if row.get("scores")]
+        if not rows:
+            raise ValueError("runs: expected one or more with scores. Received: none")
+        metric = default_metric(rows[0]["scores"]) if metric is None else metric
+        methods = list(dict.fromkeys(row["method"] for row in rows))
+        folds = sorted({row["fold"] for row in rows if row.get("fold") is not None})
+        seeds = list(dict.fromkeys(row.get("seed") for row in rows))
+        scores = {}
+        for method in methods:
+            table = np.full((max(len(folds), 1), len(seeds)), np.nan)
+            for row in rows:
+                if row["method"] == method:
+                    fold = folds.index(row["fold"]) if folds else 0
+                    table[fold, seeds.index(row.get("seed"))] = score_of(row["scores"], metric)
+            scores[method] = table if folds else table[0, ~np.isnan(table[0])]
+        sizes = [(row["test_samples"], row["train_samples"]) for row in rows if _sized(row)]
+        ratio = float(np.mean([test / train for test, train in sizes])) if folds and sizes else None
+        found = cls(scores, metric, reference, level, environment=_environment(rows),
+                    test_train_ratio=ratio, runs=list(runs))  # fmt: skip
+        found._predictions = predictions
+        return found
+
+    @classmethod
+    def read(cls, path, metric=None, reference=None, level=0.99, data=None):
+        """Reads a comparison from a folder of results, or from a file that `save` wrote.
+
+        Args:
+            path: Path of a folder, `results` of `compare`, or of a file `.jsonl`.
+            metric: String, the score that is compared. Defaults to "central_accuracy", or
+                "accuracy".
+            reference: String, the method that the others are tested against. Defaults to the first.
+            level: Float between 0 and 1, of the intervals. Defaults to `0.99`.
+            data: Optional string, the `name` of the data, where there are results on several.
+                Defaults to `None`.
+
+        Returns:
+            `Comparison`.
+
+        Raises:
+            ValueError: no runs, or runs of one method, fold and seed with different protocols.
+        """
+        predictions = None
+        if isinstance(path, (str, os.PathLike)) and os.path.isdir(path):
+            cells = Cells(path)
+            rows, predictions = cells.rows(), cells.predictions
+        else:
+            rows = read_results(path)
+        rows = [row for row in rows if data is None or row.get("data") == data]
+        seen = {}
+        for row in rows:
+            which = tuple(row.get(name) for name in ("method", "data", "fold", "seed"))
+            if which in seen:
+                raise ValueError(
+                    f"path: expected one run of {which[0]} with seed {which[3]}. Received: two in "
+                    f"{os.fspath(path)!r}, with different data, models or arguments"
+                )
+            seen[which] = row
+        names = {row.get("data") for row in rows}
+        if len(names) > 1:
+            raise ValueError(f"data: expected one of {sorted(map(str, names))}. Received: {data!r}")
+        return cls.of_runs(rows, metric, reference, level, predictions)
+
+    def values(self, method):
+        """The scores that are independent: a mean for each fold, or each run's; `(n,)`."""
+        scores = self.scores[method]
+        if not self.folds:
+            return scores
+        counts = (~np.isnan(scores)).sum(axis=1)
+        return np.where(counts, np.nansum(scores, axis=1) / np.maximum(counts, 1), np.nan)
+
+    def score(self, function, name=None, head="central"):
+        """The same runs by another score, computed from their predictions on the test part.
+
+        Args:
+            function: Function `(y_true, y_pred)` that returns a float, such as those of
+                scikit-learn after an `argmax`; `y_pred` is the `(samples, ...)` output of a run.
+            name: String, what the score is called. Defaults to the function's own name.
+            head: String, which output, where a model has several. Defaults to `"central"`.
+
+        Returns:
+            `Comparison`.
+
+        Raises:
+            ValueError: runs without predictions: `compare` keeps them with
+                `keep_predictions=True`.
+        """
+        name = getattr(function, "__name__", "score") if name is None else name
+        rows = []
+        for row in self.runs:
+            kept = self._predictions and self._predictions(row)
+            if not kept:
+                raise ValueError(
+                    "score: expected runs with predictions, from compare(..., "
+                    f"keep_predictions=True). Received: none of {row['method']}"
+                )
+            found = kept.get(f"y_pred/{head}", kept.get("y_pred"))
+            truth = kept.get(f"y_true/{head}", kept.get("y_true"))
+            if found is None or truth is None:
+                raise ValueError(f"head: expected one of {sorted(kept)}. Received: {head!r}")
+            rows.append({**row, "scores": {name: float(function(truth, found))}})
+        return type(self).of_runs(rows, name, self.reference, self.level, self._predictions)
 
     def rows(self):
         """The table as a list of dictionaries.
 
         Returns:
-            For every method "method", "runs", "mean", "low", "high" and, but for the reference,
-            "difference" (of the means) and for each test `p_<test>` and `holm_<test>`, corrected
-            for as many methods as were tested. Without two runs tests are NaN.
+            For every method "method", "runs", "folds" where there are some, "mean", "low", "high"
+            and, but for the reference, "difference" (of the means), "effect", "effect_low" and
+            "effect_high" (see `effect_size`) and for each test `p_<test>` and `holm_<test>`,
+            corrected for as many methods as were tested. Without two runs tests are NaN; a z test
+            of fewer than 30 runs is left out.
         """
-        tests = {"z": z_test, "welch": welch_test}
-        if self.paired:
-            tests.update(paired_t=paired_t_test, wilcoxon=wilcoxon_test)
-        base = self.scores[self.reference]
+        base = self.values(self.reference)
         rows = []
-        for name, values in self.scores.items():
-            mean, low, high = mean_interval(values, self.level)
-            row = {"method": name, "runs": len(values), "mean": mean, "low": low, "high": high}
+        for name in self.scores:
+            values = self.values(name)
+            mean, low, high = mean_interval(values[~np.isnan(values)], self.level)
+            row = {"method": name, "runs": int((~np.isnan(self.scores[name])).sum())}
+            if self.folds:
+                row["folds"] = int((~np.isnan(values)).sum())
+            row.update(mean=mean, low=low, high=high)
             if name != self.reference:
-                row["difference"] = mean - float(base.mean())
-                enough = min(len(values), len(base)) > 1
-                for test, function in tests.items():
-                    row[f"p_{test}"] = function(values, base).p if enough else float("nan")
+                row.update(self._tests(values, base))
             rows.append(row)
-        tested = [row for row in rows if "difference" in row]
-        for test in tests:
+        for test in TITLES:
+            tested = [row for row in rows if f"p_{test}" in row]
             corrected = holm([row[f"p_{test}"] for row in tested])
             for row, p in zip(tested, corrected, strict=True):
                 row[f"holm_{test}"] = float(p)
         return rows
 
+    def _tests(self, values, base):
+        """What a row says of the difference from the reference."""
+        if self.paired:
+            both = ~np.isnan(values) & ~np.isnan(base)
+            values, base = values[both], base[both]
+        count = min(len(values), len(base))
+        row = {"difference": float(values.mean() - base.mean()) if count else float("nan")}
+        tests = {}
+        if not self.folds:
+            tests = {"z": z_test, "welch": welch_test} if count >= MANY else {"welch": welch_test}
+        if self.paired:
+            tests.update(paired_t=paired_t_test, wilcoxon=wilcoxon_test)
+            if self.test_train_ratio is not None:
+                tests["corrected_t"] = lambda a, b: corrected_t_test(a, b, self.test_train_ratio)
+        effect = (float("nan"),) * 3
+        if count > 1:
+            effect = effect_size(values, base, self.level, paired=self.paired)
+        row.update(zip(("effect", "effect_low", "effect_high"), effect, strict=True))
+        for test, function in tests.items():
+            row[f"p_{test}"] = function(values, base).p if count > 1 else float("nan")
+        return row
+
     def table(self):
         """Headings and rows as strings; probabilities are the corrected ones."""
-        titles = {"z": "z: p", "welch": "Welch t: p", "paired_t": "paired t: p"}
         rows = self.rows()
-        tests = list(dict.fromkeys(n[5:] for row in rows for n in row if n.startswith("holm_")))
-        interval = f"{100 * self.level:g} % interval"
-        lines = [["method", "runs", "mean", interval]]
-        if tests:
-            lines[0] += ["difference", *(titles.get(test, "Wilcoxon: p") for test in tests)]
+        tests = [test for test in TITLES if any(f"holm_{test}" in row for row in rows)]
+        lines = [["method", "runs", *(["folds"] if self.folds else []), "mean",
+                  f"{100 * self.level:g} % interval"]]  # fmt: skip
+        if len(rows) > 1:
+            lines[0] += ["difference", "effect size", *(TITLES[test] for test in tests)]
         for row in rows:
-            line = [row["method"], str(row["runs"]), f"{row['mean']:.4f}"]
-            line.append(f"{row['low']:.4f}..{row['high']:.4f}" if row["runs"] > 1 else "")
-            if tests:
-                own = "difference" in row
-                line.append(f"{row['difference']:+.4f}" if own else "")
-                line += [f"{row[f'holm_{test}']:.4f}" if own else "" for test in tests]
-            lines.append(line)
+            line = [row["method"], str(row["runs"])]
+            line += [str(row["folds"])] if self.folds else []
+            line += [_number(row["mean"]), _ends(row["low"], row["high"])]
+            if "difference" in row:
+                effect = _number(row["effect"], "+.2f")
+                if effect:
+                    effect += f" ({_ends(row['effect_low'], row['effect_high'], '.2f')})"
+                line += [_number(row["difference"], "+.4f"), effect]
+                line += [_number(row.get(f"holm_{test}", np.nan)) for test in tests]
+            lines.append(line + [""] * (len(lines[0]) - len(line)))
         return lines
 
     def __str__(self):
@@ -129,129 +295,77 @@ class Comparison:
             for line in lines
         )
 
+    def save(self, path):
+        """Writes the runs to a file `.jsonl` or `.csv`, or the table to a file `.md`.
 
-def compare(
-    methods,
-    data,
-    seeds,
-    *,
-    metric=None,
-    reference=None,
-    level=0.99,
-    results=None,
-    name="",
-    **arguments,
-):
-    """Trains several methods with several seeds and says which is better, and how sure that is.
+        JSON lines can be read back by `read`. Such results are shown and never reused in place of
+        a training.
 
-    Every method gets the same data, seeds and protocol. Each is trained by `fit_replicas`, on JAX
-    with all seeds at once, and scored on the test part once, after training. What chooses an
-    epoch, `early_stopping`, sees the validation part only.
+        Args:
+            path: Path of a file, replaced as a whole.
+        """
+        if os.fspath(path).endswith(".md"):
+            from keras_fusion.evaluation.report import markdown_report  # it knows this class
 
-    Args:
-        methods: Dictionary `{name: function}`; a function returns a new compiled model.
-        data: Dictionary of `(x, y)`: "train", "test" and, if there is one, "validation", as
-            `keras_fusion.datasets` return it.
-        seeds: Sequence of distinct integers.
-        metric: String, the score that is compared, as `evaluate` calls it. Defaults to
-            "central_accuracy", or "accuracy".
-        reference: String, the method that the others are tested against. Defaults to the first.
-        level: Float between 0 and 1, of the intervals. Defaults to `0.99`.
-        results: Optional path of a file `.csv` or `.jsonl` to which every run is appended with its
-            scores, seed, arguments, versions and hardware. Runs that are in it already, with the
-            same arguments, are not trained again. Defaults to `None`.
-        name: String, the name of the data in that file. Defaults to `""`.
-        **arguments: Further arguments of `fit_replicas`, such as `epochs` and `batch_size`.
+            markdown_report(self, path)
+        else:
+            write_results(path, self.runs)
 
-    Returns:
-        `Comparison`.
-
-    Raises:
-        TypeError, ValueError: arguments that are not as above.
-
-    Example:
-
-    >>> import numpy as np
-    >>> import keras_fusion as kf
-    >>> def maker(method):
-    ...     def build():
-    ...         nets = {"a": kf.backbones.mlp(2, (4,)), "b": kf.backbones.mlp(2, (4,))}
-    ...         model = kf.build(method, nets)
-    ...         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    ...         return model
-    ...     return build
-    >>> x, y = {"a": np.ones((8, 2)), "b": np.ones((8, 2))}, np.arange(8)
-    >>> methods = {method: maker(method) for method in ("late_mean", "gmu")}
-    >>> found = kf.evaluation.compare(methods, {"train": (x, y), "test": (x, y)}, seeds=[0, 1])
-    >>> {method: scores.shape for method, scores in found.scores.items()}
-    {'late_mean': (2,), 'gmu': (2,)}
-    """
-    if not isinstance(methods, dict) or not methods or not all(map(callable, methods.values())):
-        raise TypeError(f"methods: expected a dict of functions. Received: {methods!r}")
-    seeds = check_seeds(seeds)
-    check_level(level)
-    check_keywords("arguments of fit_replicas", fit_replicas, arguments)
-    if not isinstance(data, dict) or not {"train", "test"} <= set(data):
-        received = sorted(data) if isinstance(data, dict) else type(data).__name__
-        raise ValueError(f'data: expected "train" and "test". Received: {received}')
-    if reference is not None and reference not in methods:
-        raise ValueError(f"reference: expected one of {list(methods)}. Received: {reference!r}")
-    protocol = {
-        "data": name,
-        "samples": len(keras.tree.flatten(data["train"])[0]),
-        "arguments": {key: _described(value) for key, value in sorted(arguments.items())},
-    }
-    if "validation" in data:
-        arguments = {"validation_data": data["validation"], **arguments}
-    if results is not None:
-        check_path(results, "results")
-    surroundings = environment()
-    earlier = read_results(results) if results is not None and os.path.exists(results) else []
-    scores = {}
-    for method, build in methods.items():
-        done = {
-            row["seed"]: row["scores"]
-            for row in earlier
-            if row.get("method") == method and all(row.get(k) == protocol[k] for k in protocol)
-        }
-        missing = [seed for seed in seeds if seed not in done]
-        if missing:
-            begin = time.perf_counter()
-            replicas = fit_replicas(build, *data["train"], missing, **arguments)
-            size = arguments.get("batch_size", 32)
-            found = replicas.evaluate(*data["test"], batch_size=size)
-            seconds = (time.perf_counter() - begin) / len(missing)
-            for k, seed in enumerate(missing):
-                done[seed] = {metric: float(values[k]) for metric, values in found.items()}
-            if results is not None:
-                rows = [
-                    {"method": method, "seed": int(seed), **protocol, "scores": done[seed],
-                     "epoch": int(replicas.best_epochs[k]), "seconds": round(seconds, 3),
-                     **surroundings}
-                    for k, seed in enumerate(missing)
-                ]  # fmt: skip
-                append_results(results, rows)
-        metric = _metric(metric, done[seeds[0]])
-        scores[method] = [done[seed][metric] for seed in seeds]
-    return Comparison(scores, metric, reference, level, environment=surroundings)
+    def frame(self):
+        """The runs as a `pandas.DataFrame`; scores are columns such as "scores.accuracy"."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                'frame needs pandas, which is not installed: pip install "keras_fusion[stats]"'
+            ) from error
+        return pandas.DataFrame([flat(row) for row in self.runs])
 
 
-def _metric(metric, scores):
-    if metric is None:
-        metric = next((n for n in ("central_accuracy", "accuracy") if n in scores), None)
-    if metric not in scores:
-        raise ValueError(f"metric: expected one of {sorted(scores)}. Received: {metric!r}")
-    return metric
+def default_metric(scores):
+    """The score that is compared unless another one is asked for."""
+    found = next((n for n in ("central_accuracy", "accuracy") if n in scores), None)
+    if found is None:
+        raise ValueError(f"metric: expected one of {sorted(scores)}. Received: {found!r}")
+    return found
 
 
-def _described(value):
-    """An argument as it is written to a file, the same in every process."""
-    if isinstance(value, keras.callbacks.EarlyStopping):
-        names = ("monitor", "patience", "min_delta", "mode", "baseline", "restore_best_weights")
-        return {name: getattr(value, name) for name in (*names, "start_from_epoch")}
-    if callable(value):
-        return getattr(value, "__name__", type(value).__name__)
-    try:
-        return json.loads(json.dumps(value))
-    except TypeError:
-        return type(value).__name__
+def score_of(scores, metric):
+    """A score by its name; a model with one output calls "central_accuracy" only "accuracy"."""
+    other = metric.removeprefix("central_")
+    for name in (metric, other if other != metric else f"central_{metric}"):
+        if name in scores:
+            return scores[name]
+    raise ValueError(f"metric: expected one of {sorted(scores)}. Received: {metric!r}")
+
+
+def _runs(scores, metric):
+    """Rows for scores that were given as arrays."""
+    rows = []
+    for method, values in scores.items():
+        for place, value in np.ndenumerate(values):
+            if not np.isnan(value):
+                fold = {"fold": place[0]} if values.ndim == 2 else {}
+                run = {"method": method, **fold, "seed": place[-1]}
+                rows.append({**run, "scores": {metric: float(value)}})
+    return rows
+
+
+def _sized(row):
+    return bool(row.get("test_samples") and row.get("train_samples"))
+
+
+def _environment(rows):
+    """Versions and hardware of all runs; where they differ, every one that occurs."""
+    names = ("python", "backend", "keras_fusion", "keras", "numpy", "tensorflow", "jax", "torch",
+             "system", "processor", "cores", "accelerators")  # fmt: skip
+    found = {n: list(dict.fromkeys(str(row[n]) for row in rows if row.get(n))) for n in names}
+    return {name: " or ".join(values) for name, values in found.items() if values}
+
+
+def _number(value, form=".4f"):
+    return "" if np.isnan(value) else format(value, form)
+
+
+def _ends(low, high, form=".4f"):
+    return "" if np.isnan(low) else f"{low:{form}}..{high:{form}}"
