@@ -25,13 +25,12 @@ class SingleFit:
         self._data, self._validation = data, validation
         self._kept = None
 
-    def restart(self, seed, build):
+    def restart(self, seed, build, starts):
         """Goes on with another replica, from the values that its seed gives.
 
         The model stays, as what `fit` compiled for it does; compiling takes seconds.
         """
-        keras.utils.set_random_seed(seed)
-        other = build()
+        other = starts(build, seed)
         other.optimizer.build(other.trainable_variables)
         initial = values(other)
         shapes = [[[a.shape for a in group] for group in v] for v in (self.values(), initial)]

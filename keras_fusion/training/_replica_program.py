@@ -19,6 +19,7 @@ class Program:
 
     Args:
         build: Function that returns a compiled model.
+        starts: The `Starts` that calls it.
         first: What it returned for the first seed.
         seeds: List of integers.
         data: `(x, y, sample_weight)` of the training.
@@ -28,19 +29,24 @@ class Program:
         values: Optional state to go on from, lists of arrays. Defaults to `None`.
     """
 
-    def __init__(self, build, first, seeds, data, validation, batch_size, patches, values=None):
+    def __init__(
+        self, build, starts, first, seeds, data, validation, batch_size, patches, values=None
+    ):
         import jax
 
         self.replicas, self.batch_size = len(seeds), batch_size
         self.model = model = prepared(first, data, batch_size)
         rows = [_host([model.trainable_variables, model.non_trainable_variables])]
+        shared = {id(variable) for variable in model.variables}
         for seed in seeds[1:] if values is None else ():
-            keras.utils.set_random_seed(seed)
-            other = build()
+            other = starts(build, seed)
             rows.append(_host([other.trainable_variables, other.non_trainable_variables]))
+            shared &= {id(variable) for variable in other.variables}
+            if other is model:  # compiled anew
+                prepared(model, data, batch_size)
         self._traced = matrix_products if patches else contextlib.nullcontext
         if values is None:
-            check_alike(rows, seeds, model)
+            check_alike(rows, seeds, model, shared)
             optimizer = _host([model.optimizer.variables])[0]
             stacked = [_stacked(group) for group in zip(*rows, strict=True)]
             values = [*stacked, [[value] * self.replicas for value in optimizer]]
@@ -194,8 +200,11 @@ def chosen(which, new, old):
     return jax.tree.map(choose, new, old)
 
 
-def check_alike(rows, seeds, model):
-    """An error if the replicas are of different shapes, or share a stream of random numbers."""
+def check_alike(rows, seeds, model, shared):
+    """An error if the replicas are of different shapes, or share a stream of random numbers.
+
+    The variables in `shared`, a set of ids, are the user's, which every call of `build` returned.
+    """
     shapes = [[[value.shape for value in group] for group in row] for row in rows]
     for seed, shape in zip(seeds, shapes, strict=True):
         if shape != shapes[0]:
@@ -207,7 +216,8 @@ def check_alike(rows, seeds, model):
         return
     for i, variable in enumerate(model.non_trainable_variables):
         streams = {row[1][i].tobytes() for row in rows}
-        if variable.path.endswith("seed_generator_state") and len(streams) == 1:
+        own = variable.path.endswith("seed_generator_state") and id(variable) not in shared
+        if own and len(streams) == 1:
             raise ValueError(
                 "build: expected random layers without a seed of their own, so that every "
                 f"replica draws for itself. Received: the same seed everywhere in {variable.path}"

@@ -1,9 +1,9 @@
 """The result of training replicas: their histories and their models."""
 
-import keras
 import numpy as np
 
-from keras_fusion.training._replica_loop import assign
+from keras_fusion.training._replica_loop import assign, values
+from keras_fusion.training._starts import Starts
 
 
 class Replicas:
@@ -33,11 +33,14 @@ class Replicas:
     (8, 1)
     """
 
-    def __init__(self, build, seeds, history, values, best_epochs, trained):
+    def __init__(
+        self, build, seeds, history, values, best_epochs, trained, starts=None, model=None
+    ):
         self.seeds = list(seeds)
         self.history = history
         self.best_epochs, self.trained = best_epochs, trained
         self._build, self._values = build, values
+        self._starts, self._model = starts or Starts(), model
 
     def __len__(self):
         return len(self.seeds)
@@ -80,16 +83,28 @@ class Replicas:
         Returns:
             Dictionary `{name: array (replicas,)}`.
         """
-        model, found = self.replica(0), {}
-        for k in range(len(self)):
-            # One model for all of them, which is compiled once.
-            assign(model, self._values, k)
+        found = {}
+        for _, model in self.models():
             scores = model.evaluate(
                 x, y, batch_size, verbose=0, sample_weight=sample_weight, return_dict=True
             )
             for name, score in scores.items():
                 found.setdefault(name, []).append(float(score))
         return {name: np.array(scores) for name, scores in found.items()}
+
+    def models(self):
+        """One model with the values of every replica in turn, for a loop over `(k, model)`.
+
+        The model is the one that was trained, so that nothing is compiled anew for each replica.
+        After the loop it has the values from before the loop.
+        """
+        model = self.replica(0) if self._model is None else self._model
+        before = values(model)
+        for k in range(len(self)):
+            assign(model, self._values, k)
+            yield k, model
+        # Not when the loop was left early: the model may still be in use.
+        assign(model, before, 0)
 
     def replica(self, k):
         """An ordinary Keras model with the weights and optimizer of replica number `k`.
@@ -99,8 +114,7 @@ class Replicas:
         """
         if not isinstance(k, (int, np.integer)) or not 0 <= k < len(self):
             raise ValueError(f"k: expected an int from 0 to {len(self) - 1}. Received: {k!r}")
-        keras.utils.set_random_seed(self.seeds[k])
-        model = self._build()
+        model = self._starts(self._build, self.seeds[k])
         model.optimizer.build(model.trainable_variables)
         assign(model, self._values, k)
         return model

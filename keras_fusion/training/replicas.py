@@ -1,19 +1,9 @@
 """Many trainings that differ in the seed alone; on JAX all of them in one program."""
 
-import os
-import sys
-from dataclasses import replace
-from functools import partial
+import inspect
 
-import keras
-import numpy as np
-
-from keras_fusion._checks import check_bool, check_choice, check_int
-from keras_fusion.training._replica_epochs import Plan, arrays, rates, run_epochs
-from keras_fusion.training._replica_files import read
-from keras_fusion.training._replica_loop import SingleFit
-from keras_fusion.training._replica_program import Program
-from keras_fusion.training.replica_result import Replicas
+from keras_fusion.training._replica_runs import check_seeds, joined, runs  # noqa: F401
+from keras_fusion.training._starts import Starts
 
 
 def fit_replicas(
@@ -98,107 +88,33 @@ def fit_replicas(
     >>> replicas.replica(0).heads
     ['central', 'image', 'sound']
     """
-    seeds = check_seeds(seeds)
-    check_int("epochs", epochs)
-    check_int("batch_size", batch_size)
-    check_bool("shuffle", shuffle)
-    check_choice("convolutions", convolutions, ("patches", "grouped"))
-    check_choice("verbose", verbose, (0, 1, False, True))
-    if not callable(build):
-        raise TypeError(f"build: expected a function that returns a model. Received: {build!r}")
-    if early_stopping is not None and not isinstance(early_stopping, keras.callbacks.EarlyStopping):
-        raise TypeError(
-            "early_stopping: expected a keras.callbacks.EarlyStopping. "
-            f"Received: {early_stopping!r}"
+    return joined(
+        runs(
+            Starts(),
+            build,
+            x,
+            y,
+            seeds,
+            epochs,
+            batch_size,
+            validation_data,
+            sample_weight,
+            shuffle,
+            learning_rate,
+            early_stopping,
+            backup_dir,
+            convolutions,
+            verbose,
         )
-    if validation_data is not None and (
-        not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3)
-    ):
-        raise ValueError(
-            "validation_data: expected (x, y) or (x, y, sample_weight). "
-            f"Received: {type(validation_data).__name__}"
-        )
-    keras.utils.set_random_seed(seeds[0])
-    first = build()
-    data = arrays(x, y, sample_weight, first)
-    validation = None
-    if validation_data is not None:
-        validation = arrays(*validation_data, *[None] * (3 - len(validation_data)), first)
-    plan = Plan(
-        epochs=epochs,
-        batch_size=batch_size,
-        samples=len(keras.tree.flatten(data)[0]),
-        shuffle=shuffle,
-        rates=None if learning_rate is None else partial(rates, learning_rate, len(seeds)),
-        early_stopping=early_stopping,
-        validation=validation is not None,
-        verbose=verbose,
     )
-    if backup_dir is not None:
-        try:
-            os.makedirs(backup_dir, exist_ok=True)
-        except OSError as error:
-            raise OSError(
-                f"backup_dir: expected a folder that can be written. Received: {backup_dir!r} "
-                f"({error.strerror})"
-            ) from error
-    if keras.backend.backend() != "jax":
-        return _one_by_one(build, first, seeds, data, validation, plan, backup_dir)
-    path = None if backup_dir is None else os.path.join(backup_dir, "replicas.npz")
-    saved = None if path is None else read(path, plan, seeds)
-    patches = convolutions == "patches"
-    values = None if saved is None else saved.values
-    engine = Program(build, first, seeds, data, validation, batch_size, patches, values)
-    history, values, best, trained = run_epochs(engine, plan, seeds, path, saved)
-    history = {name: np.stack(rows, axis=1) for name, rows in history.items()}
-    return Replicas(build, seeds, history, values, best, trained)
 
 
-def _one_by_one(build, first, seeds, data, validation, plan, backup_dir):
-    """Every replica by ordinary fits, one after the other."""
-    if len(seeds) > 1:
-        print(
-            f"fit_replicas: on {keras.backend.backend()} the {len(seeds)} replicas are trained "
-            "one after the other; the JAX backend trains them at the same time",
-            file=sys.stderr,
-        )
-    histories, states, best, trained = [], [], [], []
-    for k, seed in enumerate(seeds):
-        path = None if backup_dir is None else os.path.join(backup_dir, f"replica_{seed}.npz")
-        saved = None if path is None else read(path, plan, [seed])
-        if not k:
-            engine = SingleFit(first, seed, data, validation, plan.batch_size)
-        else:
-            engine.restart(seed, build)
-        if saved is not None:
-            engine.load(saved.values)
-        own = plan
-        if plan.rates is not None:
-            own = replace(plan, rates=lambda epoch, k=k: plan.rates(epoch)[k : k + 1])
-        history, values, epoch, count = run_epochs(engine, own, [seed], path, saved)
-        histories.append(history)
-        states.append(values)
-        best.append(epoch)
-        trained.append(count)
-    longest = max(len(rows) for history in histories for rows in history.values())
-    history = {name: np.full((len(seeds), longest), np.nan, "float32") for name in histories[0]}
-    for k, found in enumerate(histories):
-        for name, rows in found.items():
-            history[name][k, : len(rows)] = np.concatenate(rows)
-    values = [
-        [np.concatenate(rows) for rows in zip(*group, strict=True)]
-        for group in zip(*states, strict=True)
-    ]
-    return Replicas(build, seeds, history, values, *map(np.concatenate, (best, trained)))
+def train_each(build, x, y, seeds, *, starts=None, **arguments):
+    """`Replicas`, each as soon as it is trained: all seeds at once on JAX, else one by one.
 
-
-def check_seeds(seeds):
-    """The seeds as a list of distinct integers."""
-    if not isinstance(seeds, (list, tuple, range, np.ndarray)):
-        raise TypeError(f"seeds: expected a sequence of ints. Received: {seeds!r}")
-    seeds = [int(s) if isinstance(s, np.integer) else s for s in seeds]
-    for i, seed in enumerate(seeds):
-        check_int(f"seeds[{i}]", seed, minimum=0)
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds: expected one or more distinct ints. Received: {seeds}")
-    return seeds
+    Arguments are checked at once, before anything is trained. `starts` is a `Starts` that other
+    calls use, too; the other arguments are those of `fit_replicas`.
+    """
+    call = inspect.signature(fit_replicas).bind(build, x, y, seeds, **arguments)
+    call.apply_defaults()
+    return runs(Starts() if starts is None else starts, *call.arguments.values())
