@@ -188,6 +188,8 @@ BUILDERS = [
             Shown(lambda: [nets()["image"]], "1"),
         ],
     ),
+    *wrong("build_concat_features", PAIR, head_units=[4, Shown((0,), "0")], dropout=1.0,
+           on=Shown("levels", "on")),
     *wrong("build_cross_attention", PAIR, fusion_units=0, attention_dropout=1.5, max_tokens=0),
     *wrong("build_dtn", PAIR, stream_units=512, shared_units=["256"], sharing_weight=-1),
     *wrong("build_early_fusion", PAIR, dropout=-0.1, operation=Shown("sum", "operation")),
