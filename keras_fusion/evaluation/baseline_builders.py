@@ -82,7 +82,7 @@ def baselines(make_backbones, *, compile, methods=(), num_classes=None, units=No
         )
     predicts = {"num_classes": num_classes, "units": units, "head": head}
     predicts = {name: value for name, value in predicts.items() if value is not None}
-    wanted = {**dict.fromkeys(BASELINES, {}), **_checked(methods)}
+    wanted = _checked(BASELINES) | _checked(methods)
     modalities = _checked_backbones(make_backbones)
     made = {f"{m} alone": functools.partial(_alone, modality=m, **predicts) for m in modalities}
     made |= {

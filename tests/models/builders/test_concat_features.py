@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from helpers.tiny import (
     BATCH,
-    assert_close,
     batch,
     labels,
     map_net,
@@ -38,11 +37,11 @@ def top(model):
     ]
 
 
-@pytest.mark.parametrize("head_units", [(), (6, 5)])
-def test_is_the_gated_network_without_its_gate(head_units):
+def test_is_the_gated_network_without_its_gate():
     """The features by hand; what follows them is layer for layer the same."""
     backbones = nets()
-    model = kf.build("concat_features", backbones, head_units=head_units, dropout=0.3)
+    sizes = {"head_units": (6, 5), "dropout": 0.3}
+    model = kf.build("concat_features", backbones, **sizes)
     randomize(model)
     x = batch(model)
     tapped = {"rgb": "pool1", "depth": "dense0", "audio": "pool0"}
@@ -56,8 +55,8 @@ def test_is_the_gated_network_without_its_gate(head_units):
     found = keras.ops.convert_to_numpy(joined(x))
     np.testing.assert_allclose(found, np.concatenate(hidden, axis=1), rtol=1e-5, atol=1e-6)
 
-    gated = kf.build("modality_gated", backbones, head_units=head_units, dropout=0.3)
-    assert top(model) == top(gated) != []
+    gated = kf.build("modality_gated", backbones, **sizes)
+    assert len(top(model)) > 8 and top(model) == top(gated)
     assert untrained_weights(model, x, labels()) == []
 
 
@@ -91,6 +90,8 @@ def test_heads_of_backbones_that_end_in_features():
     )
     shapes = {name: tensor.shape for name, tensor in model.output.items()}
     assert shapes == dict.fromkeys(["central", "rgb", "depth", "audio"], (None, 4))
+    names = [config["name"] for config, _ in top(model)]
+    assert names == ["central_dropout", "central_logits", "central_head"]
 
 
 def test_is_no_other_fusion():
