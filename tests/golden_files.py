@@ -24,6 +24,7 @@ import keras_fusion as kf
 
 # Of the methods whose default widths would make large files.
 SMALL = {
+    "concat_features": {"head_units": (6,)},
     "moddrop": {"head_units": (6,)},
     "gmu": {"fusion_units": 6},
     "modality_gated": {"head_units": (6, 5)},

@@ -1,5 +1,6 @@
 """Scores of trained models: comparisons, folds, subsets of modalities, noise, statistics."""
 
+from keras_fusion.evaluation.baseline_builders import baselines
 from keras_fusion.evaluation.comparison import Comparison, compare
 from keras_fusion.evaluation.cross_validation import check_groups, cross_validate, group_folds
 from keras_fusion.evaluation.noise import NoiseCurves, add_noise, noise_curves
@@ -22,6 +23,7 @@ __all__ = [
     "NoiseCurves",
     "add_noise",
     "append_results",
+    "baselines",
     "check_groups",
     "classification_scores",
     "compare",

@@ -74,9 +74,11 @@ def updated(of, good=None, **values):
 # ---- what the calls need that is right
 
 
-@functools.cache
-def nets():
+def new_nets():
     return {"image": map_net("one"), "sound": vector_net("two")}
+
+
+nets = functools.cache(new_nets)
 
 
 @functools.cache
@@ -188,6 +190,8 @@ BUILDERS = [
             Shown(lambda: [nets()["image"]], "1"),
         ],
     ),
+    *wrong("build_concat_features", PAIR, head_units=[4, Shown((0,), "0")], dropout=1.0,
+           on=Shown("levels", "on")),
     *wrong("build_cross_attention", PAIR, fusion_units=0, attention_dropout=1.5, max_tokens=0),
     *wrong("build_dtn", PAIR, stream_units=512, shared_units=["256"], sharing_weight=-1),
     *wrong("build_early_fusion", PAIR, dropout=-0.1, operation=Shown("sum", "operation")),
@@ -518,6 +522,16 @@ EVALUATION = [
            paired="yes"),
     *wrong("evaluation.Comparison", {"paired": True},
            scores=Shown({"a": [1, 2], "b": [1]}, "{'a': 2, 'b': 1}")),
+    *wrong("evaluation.baselines", {"compile": compiled},
+           make_backbones=["gmu", Shown(lambda: dict, "0 ([])", "backbones"),
+                           Shown(lambda: nets, "['image', 'sound'] again")]),
+    *wrong("evaluation.baselines", {"make_backbones": new_nets},
+           compile=["adam", Shown({"losses": "mse"}, "['losses']"),
+                    Shown({"loss": "crossentropy"}, "crossentropy", "loss")]),
+    *wrong("evaluation.baselines", {"make_backbones": new_nets, "compile": compiled},
+           methods=["gmu", Shown(["gum"], "gum"), Shown({"gmu": 3}, "3", 'methods["gmu"]'),
+                    Shown({"gmu": {"rule": "max"}}, "['rule']", 'methods["gmu"]')],
+           num_classes=[0, "10"], units="3", head="relu"),
     *wrong("evaluation.compare", lambda: {"data": PARTS(), "seeds": [0]},
            methods=[Shown(lambda: build, "function build"), {"a": "gmu"}]),
     *wrong("evaluation.compare", lambda: {"methods": {"a": build}, "seeds": [0]},

@@ -2,6 +2,7 @@
 
 from keras_fusion.models.builders._xflow_connections import concatenated, connect
 from keras_fusion.models.builders.centralnet import build_centralnet
+from keras_fusion.models.builders.concat_features import build_concat_features
 from keras_fusion.models.builders.cross_attention import build_cross_attention
 from keras_fusion.models.builders.dtn import build_dtn, pretrain_dtn
 from keras_fusion.models.builders.early_fusion import build_early_fusion
@@ -24,6 +25,7 @@ from keras_fusion.models.builders.xflow import build_xflow
 # The other names are for the rest of this package.
 __all__ = [
     "build_centralnet",
+    "build_concat_features",
     "build_cross_attention",
     "build_dtn",
     "build_early_fusion",
