@@ -1,11 +1,14 @@
 """Scores of trained models: comparisons, folds, subsets of modalities, noise, statistics."""
 
 from keras_fusion.evaluation.baseline_builders import baselines
-from keras_fusion.evaluation.comparison import Comparison, compare
-from keras_fusion.evaluation.cross_validation import check_groups, cross_validate, group_folds
+from keras_fusion.evaluation.cells import Cells
+from keras_fusion.evaluation.comparing import compare
+from keras_fusion.evaluation.comparison import Comparison
+from keras_fusion.evaluation.cross_validation import cross_validate
+from keras_fusion.evaluation.folds import check_groups, group_folds
 from keras_fusion.evaluation.noise import NoiseCurves, add_noise, noise_curves
 from keras_fusion.evaluation.report import markdown_report
-from keras_fusion.evaluation.results import append_results, environment, read_results
+from keras_fusion.evaluation.results import environment, read_results, write_results
 from keras_fusion.evaluation.scores import classification_scores, f1_scores
 from keras_fusion.evaluation.statistics import (
     holm,
@@ -18,11 +21,11 @@ from keras_fusion.evaluation.statistics import (
 from keras_fusion.evaluation.subsets import ModalitySubsets, modality_subsets
 
 __all__ = [
+    "Cells",
     "Comparison",
     "ModalitySubsets",
     "NoiseCurves",
     "add_noise",
-    "append_results",
     "baselines",
     "check_groups",
     "classification_scores",
@@ -40,5 +43,6 @@ __all__ = [
     "read_results",
     "welch_test",
     "wilcoxon_test",
+    "write_results",
     "z_test",
 ]
