@@ -5,12 +5,15 @@ from keras_fusion.evaluation.cells import Cells
 from keras_fusion.evaluation.comparing import compare
 from keras_fusion.evaluation.comparison import Comparison
 from keras_fusion.evaluation.cross_validation import cross_validate
+from keras_fusion.evaluation.effects import effect_size
 from keras_fusion.evaluation.folds import check_groups, group_folds
 from keras_fusion.evaluation.noise import NoiseCurves, add_noise, noise_curves
+from keras_fusion.evaluation.ranks import RankComparison, compare_over_data_sets
 from keras_fusion.evaluation.report import markdown_report
 from keras_fusion.evaluation.results import environment, read_results, write_results
 from keras_fusion.evaluation.scores import classification_scores, f1_scores
 from keras_fusion.evaluation.statistics import (
+    corrected_t_test,
     holm,
     mean_interval,
     paired_t_test,
@@ -25,12 +28,16 @@ __all__ = [
     "Comparison",
     "ModalitySubsets",
     "NoiseCurves",
+    "RankComparison",
     "add_noise",
     "baselines",
     "check_groups",
     "classification_scores",
     "compare",
+    "compare_over_data_sets",
+    "corrected_t_test",
     "cross_validate",
+    "effect_size",
     "environment",
     "f1_scores",
     "group_folds",

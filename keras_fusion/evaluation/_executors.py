@@ -117,9 +117,7 @@ def _checked(pool):
     """How many runs go at a time; an error for threads, as Keras' seed is the process'."""
     expected = "executor: expected workers that are processes of one thread each, as seeds are "
     if not isinstance(pool, cf.Executor):
-        raise TypeError(
-            f"executor: expected a function that makes an Executor. Received: {pool!r}"
-        )
+        raise TypeError(f"executor: expected a function that makes an Executor. Received: {pool!r}")
     if isinstance(pool, cf.ThreadPoolExecutor):
         raise ValueError(f"{expected}global to a process. Received: {type(pool).__name__}")
     if _is_dask(pool):

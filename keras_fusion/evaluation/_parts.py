@@ -157,7 +157,5 @@ def _weighed(part, sample_weight):
             f"Received: {type(sample_weight).__name__}"
         )
     if len(part) == 3:
-        raise ValueError(
-            "sample_weight: expected None, as the data have their own. Received: both"
-        )
+        raise ValueError("sample_weight: expected None, as the data have their own. Received: both")
     return _part("sample_weight", (*part, sample_weight))

@@ -87,9 +87,7 @@ class Task:
         seed: Integer.
     """
 
-    def __init__(
-        self, fold, identity, model, build, seed, arguments, keep_predictions, folder
-    ):
+    def __init__(self, fold, identity, model, build, seed, arguments, keep_predictions, folder):
         self.fold, self.identity, self.model, self.build = fold, identity, model, build
         self.seed, self.arguments = seed, arguments
         self.keep_predictions, self.folder = keep_predictions, folder

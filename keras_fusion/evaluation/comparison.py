@@ -6,12 +6,12 @@ import numpy as np
 
 from keras_fusion._checks import check_bool, check_choice
 from keras_fusion.evaluation.cells import Cells
+from keras_fusion.evaluation.effects import effect_size
 from keras_fusion.evaluation.results import flat, read_results, write_results
 from keras_fusion.evaluation.statistics import (
     as_floats,
     check_level,
     corrected_t_test,
-    effect_size,
     holm,
     mean_interval,
     paired_t_test,

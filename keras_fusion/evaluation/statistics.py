@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_fusion._checks import check_factor
+
 
 class TestResult(NamedTuple):
     """The result of a test of a difference: its statistic and the two-sided probability `p`."""
@@ -62,7 +64,7 @@ def mean_interval(values, level=0.99):
     Reference:
         Student (1908), The Probable Error of a Mean.
     """
-    values = _sample("values", values, 1)
+    values = check_sample("values", values, 1)
     check_level(level)
     mean, count = float(values.mean()), len(values)
     if count == 1:
@@ -84,6 +86,7 @@ def z_test(first, second):
         z = (mean_1 - mean_2) / sqrt(s_1^2 / n_1 + s_2^2 / n_2)
 
     For many runs, 30 or more each; with fewer it finds too many differences: use `welch_test`.
+    The tables of this package leave it blank there.
 
     Args:
         first, second: Sequences of two or more floats, of any lengths.
@@ -97,9 +100,9 @@ def z_test(first, second):
     >>> round(kf.evaluation.z_test([1.0, 2.0, 3.0], [2.0, 3.0, 4.0]).statistic, 3)
     -1.225
     """
-    a, b = _sample("first", first, 2), _sample("second", second, 2)
+    a, b = check_sample("first", first), check_sample("second", second)
     spread = math.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
-    if spread == 0:
+    if not (varies(a) or varies(b)):
         return TestResult(math.nan, math.nan)
     z = float(a.mean() - b.mean()) / spread
     return TestResult(z, math.erfc(abs(z) / math.sqrt(2)))
@@ -125,8 +128,8 @@ def welch_test(first, second):
     Reference:
         Welch (1947), The Generalization of Student's Problem.
     """
-    a, b = _sample("first", first, 2), _sample("second", second, 2)
-    if a.std() == 0 and b.std() == 0:
+    a, b = check_sample("first", first), check_sample("second", second)
+    if not (varies(a) or varies(b)):
         return TestResult(math.nan, math.nan)
     return _result(import_scipy_stats().ttest_ind(a, b, equal_var=False))
 
@@ -135,7 +138,8 @@ def paired_t_test(first, second):
     """Paired t test: do two methods differ on the same folds?
 
     Use it for scores of two methods on the same folds, in the same order. Folds share training
-    samples, so that it finds somewhat more differences than there are; see Dietterich (1998).
+    samples, so that it finds more differences than there are, see Dietterich (1998);
+    `corrected_t_test` allows for that.
 
     Args:
         first, second: Sequences of floats of one length, two or more.
@@ -149,10 +153,46 @@ def paired_t_test(first, second):
     >>> round(kf.evaluation.paired_t_test([1.0, 2.0, 3.0], [2.0, 4.0, 4.0]).statistic, 3)
     -4.0
     """
-    a, b = _pair(first, second)
-    if np.ptp(a - b) == 0:
+    a, b = check_pairs(first, second)
+    if not varies(a - b, np.abs(a).max()):
         return TestResult(math.nan, math.nan)
     return _result(import_scipy_stats().ttest_rel(a, b))
+
+
+def corrected_t_test(first, second, test_train_ratio):
+    """Corrected resampled t test: do two methods differ on folds that share training samples?
+
+        t = mean(d) / sqrt((1 / k + n_test / n_train) var(d)),  k - 1 degrees of freedom
+
+    Use it for the k folds of a cross-validation, or for k random splits. The term
+    `n_test / n_train` stands for what the folds have in common; with 0 it is `paired_t_test`.
+    Average the seeds within a fold first: k counts splits of the data, not trainings.
+
+    Args:
+        first, second: Sequences of floats of one length, two or more, in the same order.
+        test_train_ratio: Float >= 0, the number of test samples of a fold over that of its
+            training samples: `1 / (k - 1)` for k folds.
+
+    Returns:
+        `(statistic, p)`, two-sided; NaN where the differences do not vary.
+
+    Example:
+
+    >>> import keras_fusion as kf
+    >>> first, second = [1.0, 2.0, 3.0], [2.0, 4.0, 4.0]
+    >>> round(kf.evaluation.corrected_t_test(first, second, 1 / 2).statistic, 3)
+    -2.53
+
+    Reference:
+        Nadeau and Bengio (2003), Inference for the Generalization Error, Sect. 5.
+    """
+    a, b = check_pairs(first, second)
+    check_factor("test_train_ratio", test_train_ratio)
+    d = a - b
+    if not varies(d, np.abs(a).max()):
+        return TestResult(math.nan, math.nan)
+    t = float(d.mean() / math.sqrt((1 / len(d) + test_train_ratio) * d.var(ddof=1)))
+    return TestResult(t, float(2 * import_scipy_stats().t.sf(abs(t), len(d) - 1)))
 
 
 def wilcoxon_test(first, second):
@@ -176,7 +216,7 @@ def wilcoxon_test(first, second):
     Reference:
         Wilcoxon (1945), Individual Comparisons by Ranking Methods.
     """
-    a, b = _pair(first, second)
+    a, b = check_pairs(first, second)
     if not np.any(a - b):
         return TestResult(math.nan, math.nan)
     return _result(import_scipy_stats().wilcoxon(a, b))
@@ -226,7 +266,8 @@ def as_floats(label, values):
         raise TypeError(f"{label}: expected floats. Received: {values!r}") from None
 
 
-def _sample(label, values, at_least):
+def check_sample(label, values, at_least=2):
+    """An array of so many finite floats or more, or an error."""
     values = as_floats(label, values)
     if values.ndim != 1 or len(values) < at_least or not np.isfinite(values).all():
         raise ValueError(
@@ -235,14 +276,20 @@ def _sample(label, values, at_least):
     return values
 
 
-def _pair(first, second):
-    a, b = _sample("first", first, 2), _sample("second", second, 2)
+def check_pairs(first, second):
+    """Two arrays of one length, or an error."""
+    a, b = check_sample("first", first), check_sample("second", second)
     if len(a) != len(b):
         raise ValueError(
             f"first, second: expected one score each for the same folds. Received: {len(a)} and "
             f"{len(b)}"
         )
     return a, b
+
+
+def varies(values, scale=0.0):
+    """Whether values differ by more than the rounding of numbers as large as `scale`."""
+    return np.ptp(values) > 1e-12 * max(scale, np.abs(values).max())
 
 
 def _result(found):

@@ -5,8 +5,11 @@ import keras_tuner
 import numpy as np
 
 _CENTRAL = "val_central_"
-# Words in the names of metrics. Errors first: "mean_absolute_error" is none of the others.
-_SMALLER = {"loss", "error", "errors", "mse", "mae", "mape", "msle", "crossentropy", "divergence"}
+# Words in the names of metrics. Errors first: "mean_absolute_error" is none of the others, and
+# "brier_score" is one.
+_SMALLER = {
+    "loss", "error", "errors", "mse", "mae", "mape", "msle", "crossentropy", "divergence", "brier",
+}  # fmt: skip
 _LARGER = {"accuracy", "acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "score"}
 
 

@@ -14,7 +14,6 @@ from helpers.tiny import (
     batch,
     labels,
     outputs,
-    randomize,
     reloaded,
     text_net,
     vector_net,

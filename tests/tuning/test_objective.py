@@ -18,6 +18,7 @@ from keras_fusion.tuning._objective import as_objective
         (None, "mse", "val_central_mse", "min"),
         (None, [kf.metrics.F1()], "val_central_f1_macro", "max"),
         (None, [kf.metrics.NumberOfErrors()], "val_central_number_of_errors", "min"),
+        (None, [kf.metrics.BrierScore()], "val_central_brier_score", "min"),
         (None, [kf.metrics.MacroAccuracy()], "val_central_macro_accuracy", "max"),
         (None, {"central": ["accuracy"]}, "val_central_accuracy", "max"),
         (None, {"a": ["accuracy"]}, "val_central_loss", "min"),
