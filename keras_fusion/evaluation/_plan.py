@@ -98,10 +98,7 @@ class Plan:
         found = {run.method: run.scores for run in self.runs if run.scores is not None}
         parts = self.source.parts(self.source.numbers[0])
         for method, build in self.methods.items():
-            if method in missing:
-                scores = self._tried(method, build, parts)
-            else:
-                scores = found.get(method)
+            scores = self._tried(method, build, parts) if method in missing else found.get(method)
             if scores is not None:
                 metric = default_metric(scores) if metric is None else metric
                 score_of(scores, metric)
@@ -155,9 +152,10 @@ class Plan:
             if rows:
                 dates = sorted({row["date"] for row in rows})
                 versions = " or ".join(sorted({row["keras"] for row in rows}))
+                when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
                 _say(
-                    f"{len(rows)} of {len(runs)} runs of {method} from {self.cells.folder}, trained "
-                    f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))} with Keras {versions}"
+                    f"{len(rows)} of {len(runs)} runs of {method} from {self.cells.folder}, "
+                    f"trained {when} with Keras {versions}"
                 )
 
     def _tried(self, method, build, parts):

@@ -21,8 +21,8 @@ def cross_validate(build, x, y, groups, folds=5, seeds=(0,), fold_seed=None, **a
         seeds: Sequence of integers: of how many trainings a fold's score is the mean. Defaults to
             `(0,)`.
         fold_seed: Optional integer, the `seed` of `group_folds`. Defaults to `None`.
-        **arguments: Further arguments of `compare`, such as `results`, `prepare` and `executor`, and
-            of `fit_replicas`, such as `epochs`.
+        **arguments: Further arguments of `compare`, such as `results`, `prepare` and `executor`,
+            and of `fit_replicas`, such as `epochs`.
 
     Returns:
         Dictionary `{name: array (folds, seeds)}`, names as `evaluate` gives them; NaN where a run
