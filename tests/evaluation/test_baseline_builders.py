@@ -122,7 +122,7 @@ def test_a_function_compiles_and_methods_have_arguments():
 
 
 def test_one_call_makes_a_table():
-    builders = baselines(make_backbones, compile={**COMPILE, "optimizer": "adam"})
+    builders = baselines(make_backbones, compile=EAGER)
     data = {"train": samples(8), "test": samples(4)}
     # Losses are all different; a few accuracies may be the same.
     options = {"reference": "image alone", "metric": "central_loss"}
