@@ -7,7 +7,14 @@ from helpers.tiny import batch, labels, vector_net
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from keras_fusion import build_centralnet
-from keras_fusion.metrics import AVERAGES, F1, MacroAccuracy, NumberOfErrors
+from keras_fusion.metrics import (
+    AVERAGES,
+    F1,
+    BrierScore,
+    ExpectedCalibrationError,
+    MacroAccuracy,
+    NumberOfErrors,
+)
 
 THRESHOLD = 0.6
 
@@ -73,6 +80,44 @@ def test_f1_of_nothing(average):
     assert float(metric.result()) == (0.5 if average == "samples" else 1)
 
 
+@WEIGHTED
+@BATCHES
+@pytest.mark.parametrize("form", ["indices", "column", "float"])
+@pytest.mark.parametrize("average", ["micro", "macro", "weighted"])
+def test_f1_of_classes(average, form, sizes, weighted):
+    """A class has no sample, and one is neither there nor predicted: scikit-learn leaves it out."""
+    y, p = classes()
+    p = np.concatenate([p, np.zeros((23, 1))], axis=1)
+    weight = weights(weighted)
+    given = {"indices": y, "column": y[:, None], "float": y.astype("float32")}[form]
+    expected = f1_score(y, p.argmax(1), average=average, sample_weight=weight, zero_division=0)
+    assert 0.1 < expected < 0.9 and set(p.argmax(1)) - set(y) == {2}
+    # The threshold has no say: logits have the same score.
+    for threshold, of in ((0.5, p), (0.9, 10 * p - 5)):
+        metric = F1(average, threshold)
+        assert fed(metric, given, of, sizes, weight) == pytest.approx(expected, rel=1e-5)
+        metric.reset_state()
+        assert float(metric.result()) == 0
+        assert fed(metric, given, of, (23,), weight) == pytest.approx(expected, rel=1e-5)
+
+
+def test_f1_of_classes_without_weight():
+    """Samples of weight 0 are as if they were not there, and so is a class that has no others."""
+    y, p = classes()
+    keep = (y != 3) & (p.argmax(1) != 3)
+    expected = f1_score(y[keep], p.argmax(1)[keep], average="macro", zero_division=0)
+    assert fed(F1("macro"), y, p, (9, 14), keep) == pytest.approx(expected, rel=1e-5)
+
+
+def test_f1_reads_off_the_shapes_what_labels_are():
+    y, p = np.array([0, 1, 1, 0]), np.array([[0.4, 0.3], [0.2, 0.3], [0.9, 0.6], [0.9, 0.8]])
+    # As indices: the greatest of every row; as one-hot labels: all above the threshold.
+    assert fed(F1("micro"), y, p, (4,)) == pytest.approx(3 / 4)
+    assert fed(F1("micro"), np.eye(2)[y], p, (4,)) == pytest.approx(2 * 2 / (4 + 4))
+    # One prediction is one label, whose score is that of the positives.
+    assert fed(F1("macro"), y[:, None], p[:, :1], (4,)) == pytest.approx(2 * 1 / (2 + 2))
+
+
 def test_f1_of_logits_and_small_scores():
     y, p = multi_label()
     logits = np.log(p) - np.log1p(-p)
@@ -125,6 +170,38 @@ def test_macro_accuracy_of_nothing():
     assert float(metric.result()) == 0
 
 
+CALIBRATION = [ExpectedCalibrationError(), BrierScore()]
+
+
+@pytest.mark.parametrize("column", [False, True])
+@pytest.mark.parametrize("fusion", [True, False])
+def test_classes_in_compile(fusion, column, tmp_path):
+    """Of every head of a fusion model, and of a plain one, over batches; of a loaded model too."""
+    net = vector_net("a", classes=5)
+    model = build_centralnet([net, vector_net("b", classes=5)]) if fusion else net
+    metrics = [*(F1(average) for average in AVERAGES[:3]), *CALIBRATION]
+    model.compile("sgd", loss="sparse_categorical_crossentropy", metrics=metrics)
+    y, _ = classes()
+    x = batch(model, count=23) if fusion else np.random.default_rng(0).normal(size=(23, 5))
+    given = y[:, None] if column else y
+    model.fit(x, given, batch_size=8, verbose=0)
+    found = model.evaluate(x, given, batch_size=8, verbose=0, return_dict=True)
+    predicted = model.predict(x, verbose=0)
+    for head, p in predicted.items() if fusion else [("", predicted)]:
+        p, start = np.array(p), f"{head}_" if fusion else ""
+        for average in AVERAGES[:3]:
+            expected = f1_score(y, p.argmax(1), average=average, zero_division=0)
+            assert found[f"{start}f1_{average}"] == pytest.approx(expected, rel=1e-5)
+        for metric in CALIBRATION:
+            expected = float(type(metric)()(y, p))
+            assert 0.05 < expected < 2
+            assert found[f"{start}{metric.name}"] == pytest.approx(expected, rel=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    again = loaded.evaluate(x, given, batch_size=8, verbose=0, return_dict=True)
+    assert again == pytest.approx(found, rel=1e-5)
+
+
 def test_heads_of_a_fusion_model(tmp_path):
     """Every head has values of its own, over several batches; a reloaded model has them too."""
     nets = {n: vector_net(f"net_{n}", classes=5, activation="sigmoid") for n in ("a", "b")}
@@ -149,25 +226,38 @@ def test_absent_modalities_do_not_count():
     model.compile(
         "sgd",
         loss="sparse_categorical_crossentropy",
-        metrics=[MacroAccuracy(), NumberOfErrors()],
+        metrics=[MacroAccuracy(), NumberOfErrors(), F1("macro"), *CALIBRATION],
     )
     x, y = batch(model, count=12), labels(12)
     present = np.random.default_rng(0).integers(0, 2, (12, 2))
     present[present.sum(1) == 0] = 1
     x["present"] = present
     found = model.evaluate(x, y, batch_size=5, verbose=0, return_dict=True)
-    predicted = {k: np.array(p).argmax(1) for k, p in model.predict(x, verbose=0).items()}
+    x["a"][present[:, 0] == 0] = np.nan
+    probabilities = {k: np.array(p) for k, p in model.predict(x, verbose=0).items()}
+    predicted = {k: p.argmax(1) for k, p in probabilities.items()}
     for k, head in enumerate(("a", "b")):
         here = present[:, k] == 1
         wrong = (predicted[head] != y)[here].sum()
         assert found[f"{head}_number_of_errors"] == wrong
         expected = np.mean([(predicted[head] == c)[here & (y == c)].mean() for c in set(y[here])])
         assert found[f"{head}_macro_accuracy"] == pytest.approx(expected, rel=1e-5)
+        for metric in (F1("macro"), *CALIBRATION):
+            expected = float(type(metric)()(y[here], probabilities[head][here]))
+            assert found[f"{head}_{metric.name}"] == pytest.approx(expected, rel=1e-5)
     assert found["central_number_of_errors"] == (predicted["central"] != y).sum()
 
 
 @pytest.mark.parametrize(
-    "metric", [F1("samples", 0.3), F1("weighted", name="x"), MacroAccuracy("y"), NumberOfErrors()]
+    "metric",
+    [
+        F1("samples", 0.3),
+        F1("weighted", name="x"),
+        MacroAccuracy("y"),
+        NumberOfErrors(),
+        ExpectedCalibrationError(7, from_logits=True),
+        BrierScore(from_logits=True, name="z"),
+    ],
 )
 def test_config(metric):
     assert keras.saving.get_registered_name(type(metric)).startswith("keras_fusion>")
@@ -185,11 +275,17 @@ def test_bad_arguments():
 
 def test_bad_shapes():
     with pytest.raises(ValueError, match="F1: expected labels and predictions of one shape"):
-        F1().update_state(np.zeros(3), np.zeros((3, 4)))
+        F1().update_state(np.zeros((3, 2)), np.zeros((3, 4)))
+    with pytest.raises(ValueError, match="F1: expected labels and predictions of one shape"):
+        F1().update_state(np.zeros(3), np.zeros((3, 1)))
+    with pytest.raises(ValueError, match='for the average "samples". Received: class indices'):
+        F1("samples").update_state(np.zeros(3), np.zeros((3, 4)))
     metric = F1("micro")
     metric.update_state(np.zeros((3, 4)), np.zeros((3, 4)))
     with pytest.raises(ValueError, match="F1: expected 4 labels, as before. Received: 5"):
         metric.update_state(np.zeros((3, 5)), np.zeros((3, 5)))
+    with pytest.raises(ValueError, match="expected 4 labels, as before. Received: 4 classes"):
+        metric.update_state(np.zeros(3), np.zeros((3, 4)))
     with pytest.raises(ValueError, match="NumberOfErrors: expected class indices"):
         NumberOfErrors().update_state(np.zeros(3), np.zeros((3, 1)))
     with pytest.raises(ValueError, match="MacroAccuracy: expected class indices"):

@@ -80,10 +80,8 @@ def methods(args, classes):
 
     def naive(name):
         nets = {"rgb": pretrained(name), "depth": depth_cnn()}
-        nets = {modality: averaged(net) for modality, net in nets.items()}
-        taps = {modality: [net.layers[-1].name] for modality, net in nets.items()}
-        return kf.build_intermediate_fusion(
-            nets, operation="concat", taps=taps, num_classes=classes, central=[top(classes)]
+        return kf.build_concat_features(
+            nets, head_units=UNITS, dropout=DROPOUT, num_classes=classes
         )
 
     def gated(name):

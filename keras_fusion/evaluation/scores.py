@@ -47,7 +47,7 @@ def classification_scores(y_true, y_pred):
     macro = _score(MacroAccuracy(), y_true, y_pred)
     found = {"accuracy": 1 - errors / len(y_true), "macro_accuracy": macro, "errors": errors}
     p = np.asarray(y_pred, "float64")
-    logits = p.min() < 0 or p.max() > 1
+    logits = bool(p.min() < 0 or p.max() > 1)
     known = logits or np.abs(p.sum(axis=1) - 1).max() < 0.01  # probabilities may be float16
     for metric in (ExpectedCalibrationError(from_logits=logits), BrierScore(from_logits=logits)):
         found[metric.name] = _score(metric, y_true, y_pred) if known else float("nan")

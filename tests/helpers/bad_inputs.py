@@ -361,7 +361,14 @@ SCORES = [
         y_true=Shown(lambda: zeros((2, 4)), "(2, 4) and (2, 3)", "labels"),
     ),
     *wrong("metrics.F1", average="mean", threshold="0.5"),
-    *updated("F1", y_true=Shown(np.array([0, 1]), "(2,)", "F1")),
+    *updated("F1", y_true=Shown(np.eye(4), "(4, 4)", "F1")),
+    *wrong("metrics.ExpectedCalibrationError", bins=[0, 2.5], from_logits="no"),
+    *wrong("metrics.BrierScore", from_logits=1),
+    *(
+        case
+        for name in ("BrierScore", "ExpectedCalibrationError")
+        for case in updated(name, y_true=Shown(np.eye(4), "(4, 4)", name))
+    ),
     *updated("MacroAccuracy", y_true=Shown(np.eye(4), "(4, 4)", "MacroAccuracy")),
     *updated("NumberOfErrors", y_true=Shown(np.eye(4), "(4, 4)", "NumberOfErrors")),
     *updated("NumberOfErrors", {"y_true": np.array([0, 1])},
@@ -587,6 +594,20 @@ EVALUATION = [
         for case in wrong(f"evaluation.{name}", {"second": [1, 2, 3]}, first=Shown([1], "[1.0]"))
     ),
     *wrong("evaluation.paired_t_test", {"first": [1, 2]}, second=Shown([1, 2, 3], "2 and 3")),
+    *wrong("evaluation.corrected_t_test", {"first": [1, 2], "test_train_ratio": 0.25},
+           second=Shown([1, 2, 3], "2 and 3")),
+    *wrong("evaluation.corrected_t_test", {"first": [1, 2], "second": [1, 3]},
+           test_train_ratio=[-0.1, "0.1"]),
+    *wrong("evaluation.effect_size", {"second": [1, 2, 3]}, first=Shown([1], "[1.0]")),
+    *wrong("evaluation.effect_size", {"first": [1, 2], "second": [1, 3]}, level=95, paired="yes"),
+    *wrong("evaluation.compare_over_data_sets", scores=[
+        3, Shown(SCORED, "['a', 'b']"), Shown({**SCORED, "c": [0.9]}, "[0.9]"),
+        Shown({**SCORED, "c": ["high", "low"]}, "high"),
+        Shown({**SCORED, "c": [0.9, 0.8, 0.7]}, "'c': 3")]),
+    *wrong("evaluation.compare_over_data_sets", {"scores": {**SCORED, "c": [0.9, 0.8]}}, level=5,
+           higher_is_better="yes"),
+    *wrong("evaluation.RankComparison", {"data_sets": 3}, ranks=[3, {"a": 1.0}]),
+    *wrong("evaluation.RankComparison", {"ranks": {"a": 1.0, "b": 2.0}}, data_sets=[0, "3"]),
     *wrong("evaluation.holm", p_values=[Shown([0.5, 1.5], "1.5"), Shown(["small"], "small")]),
 ]  # fmt: skip
 
@@ -622,6 +643,10 @@ PLOTS = [
     *wrong("plots.plot_fusion_graph", lambda: {"model": model()}, path="absent/graph.png"),
     *wrong("plots.plot_comparison", comparison=3),
     *wrong("plots.plot_comparison", lambda: {"comparison": kf.evaluation.Comparison(SCORED)},
+           path="a.docx"),
+    *wrong("plots.plot_critical_difference", result=3),
+    *wrong("plots.plot_critical_difference",
+           lambda: {"result": kf.evaluation.RankComparison({"a": 1.0, "b": 2.0}, 3)},
            path="a.docx"),
     *wrong("plots.plot_modality_balance", balance=3),
     *wrong("plots.plot_noise_curves", curves={}),
