@@ -3,7 +3,7 @@
 import copy
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -24,6 +24,7 @@ class Plan:
     early_stopping: keras.callbacks.EarlyStopping | None
     validation: bool
     verbose: int
+    identity: dict = field(default_factory=dict)  # of data and model, for files
 
 
 def check_model(model):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_fusion.models import FusionModel
+from keras_fusion.training._identity import model_digest
 from keras_fusion.training._replica_data import Ordered, is_data_set
 from keras_fusion.training._replica_epochs import check_model, on_disk, say
 from keras_fusion.training._replica_loop import set_learning_rate, values
@@ -47,6 +48,8 @@ def fits(build, starts, first, seeds, data, validation, plan, backup_dir, made, 
             stopping = [] if plan.early_stopping is None else [copy.copy(plan.early_stopping)]
             callbacks = [*own, _Epochs(seed, k, plan, x), *stopping]
             if backup_dir is not None:
+                if isinstance(x, Ordered):
+                    x.identity.update(plan.identity, model=model_digest(model))
                 folder, known = os.path.join(backup_dir, f"replica_{seed}"), {}
                 if not isinstance(model, FusionModel):  # whose `fit` says what is trained on
                     known = {"callbacks": [*own, *stopping], "data": x}

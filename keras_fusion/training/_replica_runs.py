@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_fusion._checks import check_bool, check_choice, check_int
+from keras_fusion.training._identity import data_digest, model_digest
 from keras_fusion.training._replica_data import (
     check_class_weight,
     check_data_set,
@@ -107,6 +108,8 @@ def runs(
                 f"backup_dir: expected a folder that can be written. Received: {backup_dir!r} "
                 f"({error.strerror})"
             ) from error
+        if not is_set:
+            plan = replace(plan, identity={"data": data_digest((data, validation))})
     backend = keras.backend.backend()
     in_memory = not is_set and not validation_is_set
     in_memory = in_memory and not any(map(on_disk, keras.tree.flatten((data, validation))))
@@ -132,8 +135,10 @@ def runs(
 
 def _at_once(build, starts, first, seeds, data, validation, plan, backup_dir, patches):
     """All replicas in one program of JAX."""
-    path = None if backup_dir is None else os.path.join(backup_dir, "replicas.npz")
-    saved = None if path is None else read(path, plan, seeds)
+    path = saved = None
+    if backup_dir is not None:
+        path, plan = os.path.join(backup_dir, "replicas.npz"), _of_model(plan, first)
+        saved = read(path, plan, seeds)
     values = None if saved is None else saved.values
     engine = Program(
         build, starts, first, seeds, data, validation, plan.batch_size, patches, values
@@ -147,20 +152,27 @@ def _one_by_one(build, starts, first, seeds, data, validation, plan, backup_dir)
     engine = SingleFit(first, seeds[0], data, validation, plan.batch_size)
     try:
         for k, seed in enumerate(seeds):
-            path = None if backup_dir is None else os.path.join(backup_dir, f"replica_{seed}.npz")
-            saved = None if path is None else read(path, plan, [seed])
             if k:
                 engine.restart(seed, build, starts)
+            path, saved, own = None, None, plan
+            if backup_dir is not None:
+                path = os.path.join(backup_dir, f"replica_{seed}.npz")
+                own = _of_model(plan, engine.model)
+                saved = read(path, own, [seed])
             if saved is not None:
                 engine.load(saved.values)
-            own = plan
             if plan.rates is not None:
-                own = replace(plan, rates=lambda epoch, k=k: plan.rates(epoch)[k : k + 1])
+                own = replace(own, rates=lambda epoch, k=k: plan.rates(epoch)[k : k + 1])
             found = run_epochs(engine, own, [seed], path, saved)
             yield _replicas(build, [seed], *found, starts, engine.model)
     finally:
         # On JAX the variables of the model were never trained.
         starts.put_back(engine.model)
+
+
+def _of_model(plan, model):
+    """The plan of a training that starts with this model, for its file."""
+    return replace(plan, identity={**plan.identity, "model": model_digest(model)})
 
 
 def _replicas(build, seeds, history, values, best, trained, starts, model):
