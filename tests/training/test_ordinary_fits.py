@@ -171,6 +171,8 @@ def test_data_sets(make):
     if make is not torch_loader:  # Keras takes none with those
         arguments["class_weight"] = weights
     found = fit_replicas(gmu, make(x, y), None, SEEDS, shuffle=False, **arguments)
+    scores = found.evaluate(arguments["validation_data"])
+    np.testing.assert_allclose(scores["loss"], found.final("val_loss"), rtol=1e-5)
     if BACKEND == "torch":  # whose dropout is seeded for every epoch
         return
     for k, seed in enumerate(SEEDS):
