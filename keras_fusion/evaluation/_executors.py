@@ -11,6 +11,7 @@ from collections import Counter, deque
 from keras_fusion.evaluation import _child
 
 DEATHS = 2  # of workers that trained a run alone, after which it counts as failed
+SMALL = 1_000_000  # bytes of pickled data that go with every run: a function, folds
 
 
 def run_tasks(tasks, executor, source, finish):
@@ -39,10 +40,12 @@ def run_tasks(tasks, executor, source, finish):
         width = _checked(pool)
         work = _child.work if _is_dask(pool) else _child.worked
         jobs = [(_pickled(task, pool), run) for task, run in tasks]
-        path = os.path.join(folder, "data")
-        with open(path, "wb") as file:
-            file.write(_pickled(source, pool))
-        pool = _run(jobs, pool, make, width, functools.partial(work, path), finish)
+        path, data = os.path.join(folder, "data"), _pickled(source, pool)
+        if len(data) > SMALL:
+            with open(path, "wb") as file:
+                file.write(data)
+            data = None
+        pool = _run(jobs, pool, make, width, functools.partial(work, path, data), finish)
     finally:
         if make is not None:
             pool.shutdown(wait=False, cancel_futures=True)
