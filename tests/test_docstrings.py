@@ -91,6 +91,15 @@ def run(test):
         raise error.exc_info[1] from None
 
 
+def eagerly(compile):
+    """`Model.compile` for steps one by one: the few of an example are done before a graph is."""
+
+    def compiled(model, *arguments, **options):
+        return compile(model, *arguments, **{"run_eagerly": True, **options})
+
+    return compiled
+
+
 def functions():
     """`(name, docstring, function that takes its arguments)` of all that is defined here."""
     for module in MODULES.values():
@@ -159,6 +168,8 @@ def test_example(test, tmp_path, monkeypatch):
     if "KERAS_FUSION_DATA" in test.docstring and not os.environ.get("KERAS_FUSION_DATA"):
         pytest.skip("KERAS_FUSION_DATA is not set, and tests do not download")
     monkeypatch.chdir(tmp_path)
+    if keras.backend.backend() == "tensorflow":
+        monkeypatch.setattr(keras.Model, "compile", eagerly(keras.Model.compile))
     try:
         run(test)
     except FileNotFoundError as error:

@@ -17,9 +17,9 @@ def baselines(make_backbones, *, compile, methods=(), num_classes=None, units=No
 
     Use it so that no table lacks what every table needs: each modality alone, the mean of the
     predictions, their mean with learned weights, and the features concatenated. With `methods` one
-    call gives the whole table: `compare(baselines(...), data, seeds=range(5))`. Every model is a `FusionModel` with a "central" prediction, takes
-    the same `x` (a modality alone its own input only), and has the same backbones, heads and
-    compile arguments.
+    call gives the whole table: `compare(baselines(...), data, seeds=range(5))`. Every model is a
+    `FusionModel` with a "central" prediction, takes the same `x` (a modality alone its own input
+    only), and has the same backbones, heads and compile arguments.
 
     Where the data have absent modalities ("present"), a modality alone is trained and scored on
     whatever stands in its input.

@@ -3,7 +3,7 @@
 import copy
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -24,10 +24,11 @@ class Plan:
     early_stopping: keras.callbacks.EarlyStopping | None
     validation: bool
     verbose: int
+    identity: dict = field(default_factory=dict)  # of data and model, for files
 
 
-def prepared(model, data, batch_size):
-    """The model with the variables of its metrics and optimizer made; an error if it cannot fit."""
+def check_model(model):
+    """An error unless it is a model that can be trained."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"build: expected it to return a keras.Model. Received: {model!r}")
     if not model.compiled or model.optimizer is None:
@@ -35,6 +36,11 @@ def prepared(model, data, batch_size):
             "build: expected it to return a compiled model, with optimizer and loss. Received: "
             f'"{model.name}", not compiled'
         )
+
+
+def prepared(model, data, batch_size):
+    """The model with the variables of its metrics and optimizer made; an error if it cannot fit."""
+    check_model(model)
     first = keras.tree.map_structure(lambda array: array[: min(batch_size, 8)], data)
     model.test_on_batch(*first)
     model.reset_metrics()
@@ -47,7 +53,7 @@ def arrays(x, y, sample_weight, model):
     if isinstance(model, FusionModel):
         x = model._data(x, y) if model.compiled else model._checked(x)
     given = (x, y) if sample_weight is None else (x, y, sample_weight)
-    given = keras.tree.map_structure(np.asarray, given)
+    given = keras.tree.map_structure(lambda a: a if on_disk(a) else np.asarray(a), given)
     shapes = [array.shape for array in keras.tree.flatten(given)]
     if not all(shapes):
         raise TypeError("x, y: expected arrays, or dicts of arrays. Received: a list or a number")
@@ -55,6 +61,15 @@ def arrays(x, y, sample_weight, model):
     if len(counts) != 1:
         raise ValueError(f"x, y: expected equally many samples. Received: {sorted(counts)}")
     return given
+
+
+def on_disk(array):
+    """Whether it is an array whose rows are read when they are asked for."""
+    if isinstance(array, np.ndarray):
+        return isinstance(array, np.memmap)
+    known = type(array).__module__.partition(".")[0]
+    in_memory = known in ("jax", "jaxlib", "numpy", "pandas", "scipy", "tensorflow", "torch")
+    return hasattr(array, "shape") and hasattr(array, "dtype") and not in_memory
 
 
 def order(seed, epoch, samples, shuffle=True):
@@ -188,7 +203,7 @@ def run_epochs(engine, plan, seeds, path=None, saved=None):
         for name, value in logs.items():
             history.setdefault(name, []).append(np.where(active, value, np.nan))
         if plan.verbose:
-            _say(epoch, plan.epochs, seeds, logs, active)
+            say(epoch, plan.epochs, seeds, logs, active)
         if path is not None:
             records = [one.record() for one in stopping]
             write(path, plan, seeds, epoch + 1, history, records, engine.values(), engine.kept())
@@ -227,7 +242,7 @@ def rates(learning_rate, replicas, epoch):
     return np.broadcast_to(found, (replicas,))
 
 
-def _say(epoch, epochs, seeds, logs, active):
+def say(epoch, epochs, seeds, logs, active):
     words = []
     for name, value in logs.items():
         value = np.asarray(value)[active]

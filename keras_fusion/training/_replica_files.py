@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_fusion.training._state import GROUPS, numbered, read_arrays, write_arrays
 
-_FORMAT = 1
+_FORMAT = 2  # from 0.2.0 on: with the digests of data and model
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ def _identity(plan, seeds):
         "batch_size": plan.batch_size,
         "samples": plan.samples,
         "shuffle": plan.shuffle,
+        **plan.identity,
     }
 
 

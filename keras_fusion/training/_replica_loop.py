@@ -65,8 +65,7 @@ class SingleFit:
         return {name: np.array([value], "float32") for name, value in logs.items()}
 
     def set_learning_rates(self, rates):
-        optimizer = self.model.optimizer
-        optimizer.variables[learning_rate_index(optimizer)].assign(rates[0])
+        set_learning_rate(self.model.optimizer, rates[0])
 
     def values(self):
         return values(self.model)
@@ -82,6 +81,11 @@ class SingleFit:
 
     def keep(self, which):
         self._kept = self.values()
+
+
+def set_learning_rate(optimizer, rate):
+    """Sets the learning rate of an optimizer that has a number for it."""
+    optimizer.variables[learning_rate_index(optimizer)].assign(rate)
 
 
 def values(model):

@@ -9,8 +9,23 @@ import keras
 import numpy as np
 
 from keras_fusion._checks import check_bool, check_choice, check_int
-from keras_fusion.training._replica_epochs import Plan, arrays, rates, run_epochs
+from keras_fusion.training._identity import data_digest, model_digest
+from keras_fusion.training._replica_data import (
+    check_class_weight,
+    check_data_set,
+    class_weighted,
+    is_data_set,
+)
+from keras_fusion.training._replica_epochs import (
+    Plan,
+    arrays,
+    check_model,
+    on_disk,
+    rates,
+    run_epochs,
+)
 from keras_fusion.training._replica_files import read
+from keras_fusion.training._replica_fits import MadeCallbacks, fits
 from keras_fusion.training._replica_loop import SingleFit
 from keras_fusion.training._replica_program import Program
 from keras_fusion.training.replica_result import Replicas
@@ -31,6 +46,8 @@ def runs(
     early_stopping,
     backup_dir,
     convolutions,
+    class_weight,
+    callbacks,
     verbose,
 ):
     """Checks the arguments of `fit_replicas`, and returns a generator of `Replicas`."""
@@ -47,22 +64,36 @@ def runs(
             "early_stopping: expected a keras.callbacks.EarlyStopping. "
             f"Received: {early_stopping!r}"
         )
-    if validation_data is not None and (
+    is_set = is_data_set(x)
+    if is_set:
+        check_data_set("x", x, y, sample_weight)
+    validation_is_set = validation_data is not None and is_data_set(validation_data)
+    if validation_is_set and hasattr(validation_data, "__iter__"):
+        check_data_set("validation_data", validation_data)
+    elif validation_data is not None and (
         not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3)
     ):
         raise ValueError(
-            "validation_data: expected (x, y) or (x, y, sample_weight). "
+            "validation_data: expected (x, y), (x, y, sample_weight) or a data set. "
             f"Received: {type(validation_data).__name__}"
         )
+    made = MadeCallbacks(callbacks)
     first = starts(build, seeds[0])
-    data = arrays(x, y, sample_weight, first)
-    validation = None
-    if validation_data is not None:
-        validation = arrays(*validation_data, *[None] * (3 - len(validation_data)), first)
+    if class_weight is not None:
+        if is_set:
+            check_class_weight(class_weight)
+        else:
+            check_model(first)
+            sample_weight = class_weighted(class_weight, y, sample_weight, first)
+    data, validation = x, validation_data
+    if not is_set:
+        data = arrays(x, y, sample_weight, first)
+    if validation is not None and not validation_is_set:
+        validation = arrays(*validation, *[None] * (3 - len(validation)), first)
     plan = Plan(
         epochs=epochs,
         batch_size=batch_size,
-        samples=len(keras.tree.flatten(data)[0]),
+        samples=None if is_set else len(keras.tree.flatten(data)[0]),
         shuffle=shuffle,
         rates=None if learning_rate is None else partial(rates, learning_rate, len(seeds)),
         early_stopping=early_stopping,
@@ -77,22 +108,37 @@ def runs(
                 f"backup_dir: expected a folder that can be written. Received: {backup_dir!r} "
                 f"({error.strerror})"
             ) from error
-    if keras.backend.backend() == "jax":
-        patches = convolutions == "patches"
-        return _at_once(build, starts, first, seeds, data, validation, plan, backup_dir, patches)
-    if len(seeds) > 1:
+        if not is_set:
+            plan = replace(plan, identity={"data": data_digest((data, validation))})
+    backend = keras.backend.backend()
+    in_memory = not is_set and not validation_is_set
+    in_memory = in_memory and not any(map(on_disk, keras.tree.flatten((data, validation))))
+    ordinary = callbacks is not None or not in_memory
+    if len(seeds) > 1 and (backend != "jax" or ordinary):
+        why = "the JAX backend trains them at the same time"
+        if ordinary:
+            why = "replicas with callbacks, or of data that are not arrays in memory, always are"
         print(
-            f"fit_replicas: on {keras.backend.backend()} the {len(seeds)} replicas are trained "
-            "one after the other; the JAX backend trains them at the same time",
+            f"fit_replicas: on {backend} the {len(seeds)} replicas are trained one after the "
+            f"other; {why}",
             file=sys.stderr,
         )
-    return _one_by_one(build, starts, first, seeds, data, validation, plan, backup_dir)
+    if ordinary:
+        check_model(first)
+        own = class_weight if is_set else None
+        return fits(build, starts, first, seeds, data, validation, plan, backup_dir, made, own)
+    if backend != "jax":
+        return _one_by_one(build, starts, first, seeds, data, validation, plan, backup_dir)
+    patches = convolutions == "patches"
+    return _at_once(build, starts, first, seeds, data, validation, plan, backup_dir, patches)
 
 
 def _at_once(build, starts, first, seeds, data, validation, plan, backup_dir, patches):
     """All replicas in one program of JAX."""
-    path = None if backup_dir is None else os.path.join(backup_dir, "replicas.npz")
-    saved = None if path is None else read(path, plan, seeds)
+    path = saved = None
+    if backup_dir is not None:
+        path, plan = os.path.join(backup_dir, "replicas.npz"), _of_model(plan, first)
+        saved = read(path, plan, seeds)
     values = None if saved is None else saved.values
     engine = Program(
         build, starts, first, seeds, data, validation, plan.batch_size, patches, values
@@ -106,20 +152,27 @@ def _one_by_one(build, starts, first, seeds, data, validation, plan, backup_dir)
     engine = SingleFit(first, seeds[0], data, validation, plan.batch_size)
     try:
         for k, seed in enumerate(seeds):
-            path = None if backup_dir is None else os.path.join(backup_dir, f"replica_{seed}.npz")
-            saved = None if path is None else read(path, plan, [seed])
             if k:
                 engine.restart(seed, build, starts)
+            path, saved, own = None, None, plan
+            if backup_dir is not None:
+                path = os.path.join(backup_dir, f"replica_{seed}.npz")
+                own = _of_model(plan, engine.model)
+                saved = read(path, own, [seed])
             if saved is not None:
                 engine.load(saved.values)
-            own = plan
             if plan.rates is not None:
-                own = replace(plan, rates=lambda epoch, k=k: plan.rates(epoch)[k : k + 1])
+                own = replace(own, rates=lambda epoch, k=k: plan.rates(epoch)[k : k + 1])
             found = run_epochs(engine, own, [seed], path, saved)
             yield _replicas(build, [seed], *found, starts, engine.model)
     finally:
         # On JAX the variables of the model were never trained.
         starts.put_back(engine.model)
+
+
+def _of_model(plan, model):
+    """The plan of a training that starts with this model, for its file."""
+    return replace(plan, identity={**plan.identity, "model": model_digest(model)})
 
 
 def _replicas(build, seeds, history, values, best, trained, starts, model):
@@ -129,28 +182,28 @@ def _replicas(build, seeds, history, values, best, trained, starts, model):
 
 def joined(parts):
     """One `Replicas` with the replicas of several."""
-    parts = list(parts)
-    if len(parts) == 1:
-        return parts[0]
-    last = parts[-1]
-    count = [len(part) for part in parts]
-    longest = max(rows.shape[1] for part in parts for rows in part.history.values())
-    history = {}
-    for name in parts[0].history:
-        rows = history[name] = np.full((sum(count), longest), np.nan, "float32")
-        for k, part in zip(np.cumsum([0, *count]), parts, strict=False):
-            found = part.history[name]
-            rows[k : k + len(part), : found.shape[1]] = found
+    found = []
+    for part in parts:
+        for before in found:
+            before._model = None  # not all models at once
+        found.append(part)
+    if len(found) == 1:
+        return part
+    longest = max(rows.shape[1] for one in found for rows in one.history.values())
+    names = dict.fromkeys(name for one in found for name in one.history)
+    history = {name: np.full((len(found), longest), np.nan, "float32") for name in names}
+    for k, one in enumerate(found):  # of one seed each
+        for name, (rows,) in one.history.items():
+            history[name][k, : len(rows)] = rows
     values = [
         [np.concatenate(rows) for rows in zip(*group, strict=True)]
-        for group in zip(*(part._values for part in parts), strict=True)
+        for group in zip(*(one._values for one in found), strict=True)
     ]
-    seeds = [seed for part in parts for seed in part.seeds]
+    seeds = [seed for one in found for seed in one.seeds]
     best, trained = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("best_epochs", "trained")
+        np.concatenate([getattr(one, name) for one in found]) for name in ("best_epochs", "trained")
     )
-    return Replicas(last._build, seeds, history, values, best, trained, last._starts, last._model)
+    return Replicas(part._build, seeds, history, values, best, trained, part._starts, part._model)
 
 
 def check_seeds(seeds):

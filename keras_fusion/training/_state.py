@@ -28,6 +28,14 @@ def seed_torch(seed, epoch):
         torch.manual_seed((seed * 1_000_003 + epoch) % 2**63)
 
 
+def set_torch_seed(seed):
+    """Seeds PyTorch's global generator, where that is the backend."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(seed)
+
+
 def write_arrays(path, about, arrays):
     """Writes a dict of plain values and a dict of arrays, under another name first."""
     text = json.dumps(about, default=lambda value: np.asarray(value).tolist())

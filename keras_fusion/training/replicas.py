@@ -20,6 +20,8 @@ def fit_replicas(
     early_stopping=None,
     backup_dir=None,
     convolutions="patches",
+    class_weight=None,
+    callbacks=None,
     verbose=0,
 ):
     """Trains a model once for every seed: JAX trains all replicas at the same time.
@@ -104,6 +106,8 @@ def fit_replicas(
             early_stopping,
             backup_dir,
             convolutions,
+            class_weight,
+            callbacks,
             verbose,
         )
     )

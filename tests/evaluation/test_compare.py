@@ -1,225 +1,317 @@
-"""Methods against each other: training, tests, files, report."""
-
-import json
+"""Methods against each other: the same data and protocol, nothing that leaks, honest refusals."""
 
 import keras
 import numpy as np
 import pytest
-from helpers.tiny import labels
-from keras import layers
+from helpers.runs import Fused, Plain, networks, part, parts
 
 from keras_fusion import evaluation as ev
+from keras_fusion.evaluation import _plan
 
-stats = pytest.importorskip("scipy.stats")
-SCORES = {
-    "sum": [0.90, 0.91, 0.93, 0.92],
-    "gmu": [0.95, 0.96, 0.97, 0.94],
-    "none": [0.90, 0.92, 0.93, 0.91],
-}
+pytest.importorskip("scipy")
+sklearn = pytest.importorskip("sklearn")
+FOLDS = [(np.arange(8), np.arange(8, 12)), (np.arange(4, 12), np.arange(4))]
 
 
-def test_rows():
-    rows = {row["method"]: row for row in ev.Comparison(SCORES).rows()}
-    assert list(rows) == list(SCORES) and "difference" not in rows["sum"]
-    for name in ("gmu", "none"):
-        row = rows[name]
-        assert row["difference"] == pytest.approx(np.mean(SCORES[name]) - np.mean(SCORES["sum"]))
-        expected = stats.ttest_ind(SCORES[name], SCORES["sum"], equal_var=False).pvalue
-        assert row["p_welch"] == pytest.approx(expected)
-        assert row["p_z"] == ev.z_test(SCORES[name], SCORES["sum"]).p
-        assert "p_paired_t" not in row
-        assert (row["mean"], row["low"], row["high"]) == ev.mean_interval(SCORES[name], 0.99)
-    assert rows["gmu"]["holm_welch"] == pytest.approx(2 * rows["gmu"]["p_welch"])
-    assert rows["none"]["holm_welch"] == pytest.approx(rows["none"]["p_welch"])
+def by_hand(build, data, seed, epochs=2, batch_size=6):
+    """Scores on the test part of an ordinary training, in the order of `fit_replicas`."""
+    keras.utils.set_random_seed(seed)
+    model = build()
+    x, y = data["train"]
+    for epoch in range(epochs):
+        order = np.random.default_rng([seed, epoch]).permutation(len(y))
+        model.fit({k: v[order] for k, v in x.items()}, y[order], batch_size, shuffle=False,
+                  verbose=0)  # fmt: skip
+    return model.evaluate(*data["test"], verbose=0, return_dict=True), model
 
 
-def test_paired_and_reference():
-    found = ev.Comparison(SCORES, reference="gmu", paired=True, level=0.95)
-    rows = {row["method"]: row for row in found.rows()}
-    assert rows["sum"]["difference"] < 0 and "p_z" not in rows["gmu"]
-    for name in ("sum", "none"):
-        expected = stats.ttest_rel(SCORES[name], SCORES["gmu"]).pvalue
-        assert rows[name]["p_paired_t"] == pytest.approx(expected)
-        expected = ev.wilcoxon_test(SCORES[name], SCORES["gmu"]).p
-        assert rows[name]["p_wilcoxon"] == expected
-    head, *lines = found.table()
-    assert head[3:] == [
-        "95 % interval", "difference", "z: p", "Welch t: p", "paired t: p", "Wilcoxon: p",
-    ]  # fmt: skip
-    assert {len(line) for line in lines} == {len(head)}
-    # What is printed is corrected.
-    assert lines[0][6] == f"{rows['sum']['holm_welch']:.4f}"
+def scores_of(found):
+    return {(r["method"], r.get("fold"), r["seed"]): r["scores"] for r in found.runs}
 
 
-def test_single_runs_have_no_tests():
-    found = ev.Comparison({"a": [0.9], "b": [0.8]})
-    assert np.isnan(found.rows()[1]["p_z"]) and "nan" in str(found)
-    assert str(ev.Comparison({"a": [0.9, 0.8]})).splitlines()[0].split()[:3] == [
-        "method", "runs", "mean",
-    ]  # fmt: skip
+def assert_same(found, expected, rtol=1e-5):
+    assert found.keys() == expected.keys()
+    for run, scores in found.items():
+        assert scores == pytest.approx(expected[run], rel=rtol, abs=1e-6), run
 
 
-def test_errors():
-    with pytest.raises(ValueError, match="scores: expected one method or more"):
-        ev.Comparison({})
-    with pytest.raises(ValueError, match=r"reference: expected one of \['sum'"):
-        ev.Comparison(SCORES, reference="max")
-    with pytest.raises(ValueError, match="expected as many for all methods"):
-        ev.Comparison({"a": [1.0, 2.0], "b": [1.0]}, paired=True)
-    with pytest.raises(TypeError, match="methods: expected a dict of functions"):
-        ev.compare([], {}, [0])
-    with pytest.raises(ValueError, match=r'expected "train" and "test". Received: \[\'train\'\]'):
-        ev.compare({"a": network(0)}, {"train": ()}, [0])
-    with pytest.raises(ValueError, match="reference: expected one of"):
-        ev.compare({"a": network(0)}, {"train": (), "test": ()}, [0], reference="b")
+def test_runs_are_ordinary_trainings(capsys):
+    data = parts()
+    methods = {"gmu": Fused(), "plain": Plain()}
+    found = ev.compare(methods, data, [3, 1], epochs=2, batch_size=6)
+    assert found.metric == "central_accuracy" and found.reference == "gmu"
+    assert list(found.scores) == ["gmu", "plain"]
+    for method, build in methods.items():
+        for place, seed in enumerate([3, 1]):
+            scores, _ = by_hand(build, data, seed)
+            run = scores_of(found)[method, None, seed]
+            assert run == pytest.approx(scores, rel=1e-4, abs=1e-6)
+            accuracy = scores.get("central_accuracy", scores.get("accuracy"))
+            assert found.scores[method][place] == pytest.approx(accuracy)
+    assert found.runs[0]["train_samples"] == found.runs[0]["test_samples"] == 12
 
 
-def network(units):
-    def build():
-        made.append(units)
-        hidden = [layers.Dense(units, activation="relu")] if units else []
-        top = layers.Dense(3, activation="softmax")
-        model = keras.Sequential([keras.Input((4,)), *hidden, top])
-        quick = {"run_eagerly": keras.backend.backend() == "tensorflow"}
-        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], **quick)
-        return model
+def test_folds_and_prepare(tmp_path):
+    x, y = part()
+    seen = []
 
-    return build
+    def prepare(train, validation, test):
+        assert validation is None
+        seen.append((train[1].tolist(), test[1].tolist()))
+        mean, scale = train[0]["a"].mean(), 2.0
+        change = [({**p[0], "a": (p[0]["a"] - mean) * scale}, p[1]) for p in (train, test)]
+        return change[0], None, change[1]
 
-
-made = []
-
-
-def test_compare_trains_and_goes_on(tmp_path, monkeypatch):
-    rng = np.random.default_rng(0)
-    data = {
-        part: (rng.normal(size=(count, 4)).astype("float32"), labels(count))
-        for part, count in {"train": 12, "validation": 6, "test": 9}.items()
+    options = {"epochs": 2, "batch_size": 6, "prepare": prepare}
+    found = ev.compare({"gmu": Fused()}, (x, y), [0, 1], FOLDS, **options)
+    assert found.scores["gmu"].shape == (2, 2) and found.paired
+    assert {tuple(map(tuple, pair)) for pair in seen} == {
+        (tuple(y[train]), tuple(y[test])) for train, test in FOLDS
     }
-    path = tmp_path / "runs.jsonl"
-    options = {
-        "epochs": 2,
-        "batch_size": 6,
-        "results": path,
-        "name": "toy",
-        "early_stopping": keras.callbacks.EarlyStopping(patience=5, restore_best_weights=True),
+    assert found.test_train_ratio == pytest.approx(4 / 8)
+    for fold, (train, test) in enumerate(FOLDS):
+        rows = [({k: v[i] for k, v in x.items()}, y[i]) for i in (train, test)]
+        ready, _, tested = prepare(rows[0], None, rows[1])
+        for seed in (0, 1):
+            scores, _ = by_hand(Fused(), {"train": ready, "test": tested}, seed)
+            assert scores_of(found)["gmu", fold, seed] == pytest.approx(scores, rel=1e-4)
+    # The same as for one method, folds by groups.
+    groups = np.repeat(np.arange(4), 3)
+    folds = ev.group_folds(groups, 2)
+    alone = ev.cross_validate(Fused(), x, y, groups, 2, [0, 1], epochs=2, batch_size=6)
+    both = ev.compare({"gmu": Fused()}, (x, y), [0, 1], folds, epochs=2, batch_size=6)
+    np.testing.assert_allclose(alone["central_accuracy"], both.scores["gmu"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["cross_validate", "compare"])
+def test_no_fold_and_no_method_sees_anothers_training(tmp_path, kind):
+    """On random labels more than chance is a leak; a backup of one fold had been another's."""
+    x, y = part()
+    options = {"epochs": 3, "batch_size": 6}
+    found = []
+    for folder in (None, tmp_path / "backup"):
+        if kind == "compare":
+            methods = {"one": Fused(), "two": Fused(units=4, learning_rate=0.3)}
+            run = scores_of(ev.compare(methods, parts(), [0, 1], backup_dir=folder, **options))
+        else:
+            table = ev.cross_validate(
+                Fused(), x, y, np.arange(12), FOLDS, backup_dir=folder, **options
+            )
+            run = {name: {"score": values.ravel().tolist()} for name, values in table.items()}
+        found.append(run)
+    assert len(list((tmp_path / "backup").iterdir())) == 2
+    assert_same(*found)
+
+
+def test_a_backup_inside_a_cell_is_gone_with_it(tmp_path):
+    ev.compare({"gmu": Fused()}, parts(), [0], epochs=2, results=tmp_path / "cells",
+               backup_dir=tmp_path / "backup")  # fmt: skip
+    assert len(list((tmp_path / "cells").iterdir())) == 1
+    assert list((tmp_path / "backup").iterdir()) == []
+
+
+@pytest.mark.parametrize("over", ["seeds", "folds", "methods"])
+def test_a_builder_that_keeps_its_layers_starts_anew(over):
+    """Runs that go on from the last one's weights get better and better."""
+    kept = networks()
+    values = [model.get_weights() for model in kept.values()]
+
+    def fresh():
+        nets = networks()
+        for net, weights in zip(nets.values(), values, strict=True):
+            net.set_weights(weights)
+        return Fused(nets=nets)()
+
+    found = []
+    for build in (Fused(nets=kept), fresh):
+        methods = {"one": build, "two": build} if over == "methods" else {"one": build}
+        folds = FOLDS if over == "folds" else None
+        data = part() if over == "folds" else parts()
+        seeds = [0, 1, 2] if over == "seeds" else [0]
+        found.append(scores_of(ev.compare(methods, data, seeds, folds, epochs=3, batch_size=4)))
+    assert_same(*found)
+
+
+def test_another_builder_or_other_data_are_not_taken_for_the_same(tmp_path):
+    """All of this had been read from the file of the first."""
+    options = {"epochs": 1, "batch_size": 6}
+    ev.compare({"gmu": Fused()}, parts(), [0], results=tmp_path, **options)
+    changes = {
+        "another builder": ({"gmu": Fused("sum")}, parts()),
+        "other data": ({"gmu": Fused()}, {**parts(), "train": part(5)}),
+        "another test part": ({"gmu": Fused()}, {**parts(), "test": part(6)}),
+        "a validation part": ({"gmu": Fused()}, {**parts(), "validation": part(7)}),
     }
-    methods = {"linear": network(0), "deep": network(5)}
-    found = ev.compare(methods, data, [0, 1], **options)
-    assert found.metric == "accuracy" and found.reference == "linear"
-    rows = ev.read_results(path)
-    assert [(row["method"], row["seed"]) for row in rows] == [
-        ("linear", 0), ("linear", 1), ("deep", 0), ("deep", 1),
-    ]  # fmt: skip
-    for row in rows:
-        score = found.scores[row["method"]][row["seed"]]
-        assert row["scores"]["accuracy"] == pytest.approx(score) and row["data"] == "toy"
-        assert row["arguments"]["early_stopping"]["patience"] == 5 and row["epoch"] in (0, 1)
-        assert row["keras"] == keras.__version__ and row["backend"] == keras.backend.backend()
-    # The test part, and no other, is what is scored.
-    order = [np.random.default_rng([1, epoch]).permutation(12) for epoch in range(2)]
-    keras.utils.set_random_seed(1)
-    model = methods["deep"]()
-    best, kept = np.inf, None
-    for rows_of_epoch in order:
-        x, y = (part[rows_of_epoch] for part in data["train"])
-        model.fit(x, y, batch_size=6, shuffle=False, verbose=0)
-        loss = model.evaluate(*data["validation"], verbose=0)[0]
-        if loss < best:
-            best, kept = loss, model.evaluate(*data["test"], verbose=0)[0]
-    losses = {(row["method"], row["seed"]): row["scores"]["loss"] for row in rows}
-    assert losses["deep", 1] == pytest.approx(kept, rel=1e-4)
-    # What is there is not trained again; what is new is.
-    made.clear()
-    again = ev.compare(methods, data, [1, 0], **options)
-    assert made == []
-    for method, scores in found.scores.items():
-        assert again.scores[method].tolist() == scores[::-1].tolist()
-    for seeds, change, missing in (
-        ([2, 0], {}, [2]),
-        ([0, 1], {"epochs": 1}, [0, 1]),
-        ([0, 1], {"name": "other data"}, [0, 1]),
-    ):
-
-        def train(build, x, y, wanted, missing=missing, **_):
-            assert wanted == missing
-            raise InterruptedError
-
-        monkeypatch.setattr("keras_fusion.evaluation.comparison.fit_replicas", train)
-        with pytest.raises(InterruptedError):
-            ev.compare(methods, data, seeds, **{**options, **change})
-    assert len(ev.read_results(path)) == 4
-    with pytest.raises(ValueError, match=r"metric: expected one of \['accuracy', 'loss'\]"):
-        ev.compare(methods, data, [0, 1], metric="f1", **options)
+    for methods, data in changes.values():
+        found = ev.compare(methods, data, [0], results=tmp_path, **options)
+        fresh = ev.compare(methods, data, [0], **options)
+        assert_same(scores_of(found), scores_of(fresh))
+    assert len(list(tmp_path.iterdir())) == 5
+    with pytest.raises(ValueError, match="Received: two in"):
+        ev.Comparison.read(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["runs.csv", "runs.jsonl"])
-def test_results(tmp_path, name):
-    path = tmp_path / name
-    first = [{"method": "gmu", "seed": 1, "score": 0.5, "note": "1", "ok": True}]
-    second = [{"method": 'a,"b"\nc', "scores": {"f1": [1, 2.5]}, "score": None, "note": "true"}]
-    ev.append_results(path, first)
-    ev.append_results(path, [{**second[0], "seed": np.int64(3)}])
-    assert ev.read_results(path) == [*first, {**second[0], "seed": 3}]
-    assert [file.name for file in tmp_path.iterdir()] == [name]
+def not_compiled():
+    return keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
 
 
-@pytest.mark.parametrize("name", ["runs.csv", "runs.jsonl"])
-def test_a_write_that_fails_leaves_the_file(tmp_path, name, monkeypatch):
-    path = tmp_path / name
-    ev.append_results(path, [{"seed": 1}])
-    before = path.read_bytes()
-
-    def fail(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        ev.append_results(path, [{"seed": 2}])
-    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+def not_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    return tmp_path / "file" / "results"
 
 
-def test_results_name_no_machine(tmp_path):
-    import platform
+REFUSED = {
+    "a folder that cannot be written": (
+        lambda folder: {"results": not_a_file(folder)}, OSError, "expected a folder that can be"),
+    "no path": (lambda _: {"results": 3}, TypeError, "results: expected the path of a folder"),
+    "other metrics": (
+        lambda _: {"methods": {"gmu": Fused(), "plain": Plain(metrics=("mse",))}},
+        ValueError, r"metric: expected one of \['loss', 'm.*Received: 'central_accuracy'"),
+    "an unknown metric": (lambda _: {"metric": "f1"}, ValueError, "metric: expected one of"),
+    "no metric": (lambda _: {"methods": {"gmu": Fused(metrics=())}}, ValueError, "metric: expec"),
+    "not compiled": (lambda _: {"methods": {"gmu": Fused(), "b": not_compiled}},
+                     ValueError, "expected 'b' to return a compiled model"),
+    "no model": (lambda _: {"methods": {"b": lambda: 3}}, TypeError, "'b' to return a keras.Model"),
+    "a modality that is not there": (
+        lambda _: {"data": {"train": part(), "test": ({"a": np.ones((4, 5))}, np.arange(4) % 3)}},
+        ValueError, "Received: .*"),
+    "labels out of range": (lambda _: {"data": {"train": part(classes=9), "test": part()}},
+                            ValueError, "class"),
+    "parts of different length": (
+        lambda _: {"data": {"train": (part()[0], np.arange(5)), "test": part()}},
+        ValueError, r"train: expected equally many samples.*Received: \[12, 5\]"),
+    "no pair": (lambda _: {"data": {"train": part(), "test": (1, 2, 3, 4)}},
+                ValueError, "test: expected .x, y. or .x, y, sample_weight.. Received: 4"),
+    "folds that share rows": (
+        lambda _: {"data": part(), "folds": [(range(8), range(7, 12))]},
+        ValueError, "expected every group in the training or in the test part"),
+    "rows that are not there": (
+        lambda _: {"data": part(), "folds": [(range(8), range(8, 13))]},
+        ValueError, "test: expected row numbers from 0 to 11"),
+    "folds of parts": (lambda _: {"folds": FOLDS}, TypeError, "data: expected arrays .x, y."),
+    "prepare": (lambda _: {"prepare": lambda train, validation, test: train},
+                ValueError, "prepare: expected a function that returns"),
+    "rates": (lambda _: {"learning_rate": [0.1, 0.2, 0.3]}, ValueError, "learning_rate: expected"),
+    "a shard alone": (lambda _: {"shard": (0, 2)}, ValueError, "results: expected a folder, which"),
+    "a shard": (lambda f: {"shard": (2, 2), "results": f}, ValueError, "shard: expected .i, n."),
+    "threads": (lambda _: {"executor": threads}, ValueError, "processes of one thread each"),
+    "no executor": (lambda _: {"executor": 3}, TypeError, "executor: expected a concurrent.futu"),
+    "copies": (lambda _: {"executor": forks}, ValueError, 'expected the start method "spawn"'),
+    "lambdas": (lambda _: {"executor": spawned, "methods": {"a": lambda: Fused()()}},
+                TypeError, "that can be pickled"),
+    "callbacks": (lambda _: {"callbacks": [keras.callbacks.Callback()]}, TypeError, "callbacks"),
+}  # fmt: skip
 
-    path = tmp_path / "runs.csv"
-    for value in (str(tmp_path), tmp_path, "~/data", [str(tmp_path)], {"a": str(tmp_path)}):
-        with pytest.raises(ValueError, match="expected no path of a machine and not its name"):
-            ev.append_results(path, [{"folder": value}])
-    with pytest.raises(ValueError, match="not its name"):
-        ev.append_results(path, [{"where": platform.node() or str(tmp_path)}])
-    with pytest.raises(TypeError, match="rows: expected plain values"):
-        ev.append_results(path, [{"model": object()}])
-    with pytest.raises(ValueError, match="path: expected a file .csv or .jsonl"):
-        ev.append_results(tmp_path / "runs.txt", [])
-    assert not path.exists()
-    found = ev.environment()
-    ev.append_results(path, [found])  # nothing private in it
-    assert found["cores"] >= 1 and found["python"].count(".") == 2
-    assert found[keras.backend.backend()][0].isdigit()
+
+def threads():
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1)
 
 
-def test_broken_results(tmp_path):
-    table, lines = tmp_path / "a.csv", tmp_path / "a.jsonl"
-    table.write_text("a,b\n1,2\n3\n")
-    with pytest.raises(ValueError, match="row 3: expected 2 cells. Received: 1"):
-        ev.read_results(table)
-    lines.write_text(json.dumps({"a": 1}) + '\n{"a"')
-    with pytest.raises(ValueError, match="line 2: expected JSON"):
-        ev.read_results(lines)
+def spawned(method="spawn"):
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method))
 
 
-def test_report(tmp_path):
-    found = ev.Comparison(SCORES, environment={"keras": "3.15.1", "accelerators": ""})
-    path = tmp_path / "report.md"
-    published = {"gmu": "96 | 97"}
-    text = ev.markdown_report(found, path, "Digits", published)
-    assert path.read_text() == text and [p.name for p in tmp_path.iterdir()] == ["report.md"]
-    lines = text.splitlines()
-    assert lines[0] == "# Digits" and "against `sum`" in text and "(99 %)" in text
-    table = [line for line in lines if line.startswith("|")]
-    assert len(table) == 5 and "published" in table[0] and "96 \\| 97" in table[3]
-    assert table[2].startswith("| sum | 4 | 0.9150 |")
-    assert lines[-1] == "Measured with keras 3.15.1."
-    with pytest.raises(ValueError, match=r"published: expected methods of .*Received: \['mfas'\]"):
-        ev.markdown_report(found, published={"mfas": "1"})
+def forks():
+    return spawned("fork")
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_refused_before_the_first_training(tmp_path, monkeypatch, case):
+    change, error, match = case
+
+    def run_seeds(*_):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(_plan, "run_seeds", run_seeds)
+    options = {"methods": {"gmu": Fused()}, "data": parts(), "seeds": [0, 1], **change(tmp_path)}
+    with pytest.raises(error, match=match):
+        ev.compare(**options)
+
+
+def test_names_may_look_like_paths(tmp_path):
+    found = ev.compare({"/gmu/of us": Fused()}, parts(), [0], results=tmp_path, name="../toy")
+    assert ev.Comparison.read(tmp_path).scores.keys() == {"/gmu/of us"} == found.scores.keys()
+
+
+def test_weights_and_callbacks_are_passed_on():
+    data = parts()
+    x, y = data["train"]
+    weights = np.linspace(0, 2, 12).astype("float32")
+    stopped = []
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            stopped.append(epoch)
+            self.model.stop_training = True
+
+    options = {"epochs": 3, "batch_size": 6}
+    found = [
+        ev.compare({"gmu": Fused()}, data, [0], sample_weight=weights, **options),
+        ev.compare({"gmu": Fused()}, {**data, "train": (x, y, weights)}, [0], **options),
+    ]
+    assert_same(*map(scores_of, found))
+    for more in ({}, {"class_weight": {1: 5.0}}, {"callbacks": lambda: [Stop()]}):
+        found.append(ev.compare({"gmu": Fused()}, data, [0], **options, **more))
+    losses = {round(run["gmu", None, 0]["loss"], 5) for run in map(scores_of, found)}
+    assert len(losses) == 4 and stopped == [0]
+    assert found[-1].runs[0]["epochs_trained"] == 1
+    with pytest.raises(ValueError, match="sample_weight: expected None, as the data have their"):
+        ev.compare({"gmu": Fused()}, {**data, "train": (x, y, weights)}, [0], sample_weight=weights)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_predictions_give_any_other_score(tmp_path, stored):
+    from sklearn.metrics import f1_score
+
+    def macro(y_true, y_pred):
+        return f1_score(y_true, y_pred.argmax(axis=-1), average="macro")
+
+    options = {"results": tmp_path} if stored else {}
+    methods = {"gmu": Fused("centralnet"), "plain": Plain()}
+    found = ev.compare(methods, parts(), [0, 1], keep_predictions=True, **options)
+    scored = found.score(macro)
+    assert scored.metric == "macro"
+    accuracy = found.score(lambda y, p: (y == p.argmax(axis=-1)).mean(), "accuracy")
+    for method, build in methods.items():
+        np.testing.assert_allclose(accuracy.scores[method], found.scores[method], rtol=1e-6)
+        _, model = by_hand(build, parts(), 1, epochs=1, batch_size=32)
+        predicted = model.predict(parts()["test"][0], verbose=0)
+        predicted = predicted["central"] if isinstance(predicted, dict) else predicted
+        assert scored.scores[method][1] == pytest.approx(macro(parts()["test"][1], predicted))
+    heads = ev.compare({"c": Fused("centralnet")}, parts(), [0], keep_predictions=True)
+    assert heads.score(macro, head="a").scores["c"].shape == (1,)
+    with pytest.raises(ValueError, match="head: expected one of .*Received: 'c'"):
+        heads.score(macro, head="c")
+    with pytest.raises(ValueError, match="expected runs with predictions"):
+        ev.compare({"gmu": Fused()}, parts(), [0]).score(macro)
+    if stored:
+        again = ev.Comparison.read(tmp_path).score(macro)
+        assert again.scores["gmu"].tolist() == scored.scores["gmu"].tolist()
+
+
+def test_shards_do_every_run_once(tmp_path, capsys):
+    methods = {"gmu": Fused(), "sum": Fused("sum")}
+    whole = ev.compare(methods, parts(), [0, 1, 2])
+    for shard in range(3):
+        found = ev.compare(methods, parts(), [0, 1, 2], results=tmp_path, shard=(shard, 3))
+        assert len(list(tmp_path.iterdir())) == len(found.runs) == 2 * (shard + 1)
+        said = capsys.readouterr().err
+        assert (f"{4 - 2 * shard} of 6 runs are those of other shards" in said) == (shard < 2)
+    assert_same(scores_of(found), scores_of(whole))
+    assert_same(scores_of(ev.Comparison.read(tmp_path)), scores_of(whole))
+
+
+def load():
+    return parts()
+
+
+def test_data_as_a_function(tmp_path):
+    found = ev.compare({"gmu": Fused()}, load, [0], results=tmp_path)
+    again = ev.compare({"gmu": Fused()}, parts(), [0], results=tmp_path)
+    assert_same(scores_of(found), scores_of(again))
+    assert len(list(tmp_path.iterdir())) == 1

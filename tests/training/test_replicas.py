@@ -298,6 +298,39 @@ def test_goes_on_where_it_stopped(tmp_path, restore):
         fit_replicas(dropping, x, y, epochs=5, backup_dir=tmp_path, **{**options, "batch_size": 5})
 
 
+@pytest.mark.parametrize("what", ["data", "validation", "model", "weights"])
+@pytest.mark.parametrize("ordinary", [False, True])
+def test_a_backup_of_another_training_is_not_taken(tmp_path, what, ordinary):
+    """Of as many samples, and of a model with the same shapes: a leak from fold to fold."""
+    x, y = plain_data(8)
+    options = {"seeds": [0], "backup_dir": tmp_path, "validation_data": plain_data(4, seed=5)}
+    if ordinary:
+        options["callbacks"] = list
+    fit_replicas(plain, x, y, epochs=1, **options)
+    fit_replicas(plain, x, y, epochs=2, **options)  # goes on
+    build = plain
+    if what == "data":
+        x = x + 1
+    elif what == "validation":
+        options["validation_data"] = plain_data(4, seed=6)
+    elif what == "model":
+
+        def build():
+            model = plain()
+            model.compile(keras.optimizers.SGD(0.5), loss="mse")
+            return model
+
+    else:
+
+        def build():
+            model = plain()
+            model.set_weights([value + 1 for value in model.get_weights()])
+            return model
+
+    with pytest.raises(ValueError, match="backup_dir: expected .* to be of this training, with"):
+        fit_replicas(build, x, y, epochs=3, **options)
+
+
 def test_broken_backup(tmp_path):
     name = "replicas.npz" if JAX else "replica_0.npz"
     (tmp_path / name).write_bytes(b"PK no archive")

@@ -34,9 +34,9 @@ def build_modality_gated(
 
     Use it instead of a plain concatenation (`build_concat_features`) where one modality is much
     stronger than the others: the gate takes as much from the one as it lets in of the other, for
-    every sample anew (`model.fusion_weights(x, per_sample=True)`). The features of a modality are its last hidden
-    fusion point, a map or sequence averaged to a vector; a backbone without hidden layers gives
-    what it outputs, or what it gets if it consists of its prediction alone.
+    every sample anew (`model.fusion_weights(x, per_sample=True)`). The features of a modality are
+    its last hidden fusion point, a map or sequence averaged to a vector; a backbone without hidden
+    layers gives what it outputs, or what it gets if it consists of its prediction alone.
 
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
