@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 
 
 @contextlib.contextmanager
@@ -10,7 +11,8 @@ def whole_file(path):
 
     A kill in between leaves what stood at `path` before; an error leaves nothing new.
     """
-    temporary = f"{os.fspath(path)}.{os.getpid()}.tmp"
+    # Not the process' number alone: in containers that share a folder all may have the same.
+    temporary = f"{os.fspath(path)}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
         yield temporary
         with open(temporary, "rb+") as file:

@@ -15,13 +15,16 @@ class ChildDied(RuntimeError):
     """The process that trained a run was killed."""
 
 
-def worked(path, task):
-    """The result of a pickled task, on the pickled data in a file."""
-    return pickle.loads(task)(_source(path))
+def worked(path, data, task):
+    """The result of a pickled task, on pickled data: bytes, or `None` where they are in a file."""
+    return pickle.loads(task)(_source(path, data))
 
 
 @functools.lru_cache(maxsize=1)
-def _source(path):
+def _source(path, data):
+    """Loaded once for every comparison; the path stands for it."""
+    if data is not None:
+        return pickle.loads(data)
     try:
         with open(path, "rb") as file:
             return pickle.load(file)
@@ -32,7 +35,7 @@ def _source(path):
         ) from error
 
 
-def work(path, task):
+def work(path, data, task):
     """As `worked`, in a child of this process, which stays for the next task."""
     global _child
     if _child is None or _child.poll() is not None:
@@ -43,7 +46,7 @@ def work(path, task):
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     try:
-        pickle.dump((path, task), _child.stdin)
+        pickle.dump((path, data, task), _child.stdin)
         _child.stdin.flush()
         result, error = pickle.load(_child.stdout)
     except (EOFError, OSError, pickle.UnpicklingError) as lost:
@@ -63,11 +66,11 @@ def serve():
     os.dup2(2, 1)  # what trainings print must not be taken for an answer
     while True:
         try:
-            path, task = pickle.load(sys.stdin.buffer)
+            given = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         try:
-            answer = pickle.dumps((worked(path, task), None))
+            answer = pickle.dumps((worked(*given), None))
         except Exception as error:
             try:
                 answer = pickle.dumps((None, error))

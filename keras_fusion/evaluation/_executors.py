@@ -11,6 +11,7 @@ from collections import Counter, deque
 from keras_fusion.evaluation import _child
 
 DEATHS = 2  # of workers that trained a run alone, after which it counts as failed
+SMALL = 1_000_000  # bytes of pickled data that go with every run: a function, folds
 
 
 def run_tasks(tasks, executor, source, finish):
@@ -39,11 +40,12 @@ def run_tasks(tasks, executor, source, finish):
         width = _checked(pools[0])
         work = _child.work if _is_dask(pools[0]) else _child.worked
         jobs = [(_pickled(task, pools[0]), run) for task, run in tasks]
-        path = os.path.join(folder, "data")
-        with open(path, "wb") as file:
-            file.write(_pickled(source, pools[0]))
-        work = functools.partial(work, path)
-        _run(jobs, pools, make, width, work, finish)
+        path, data = os.path.join(folder, "data"), _pickled(source, pools[0])
+        if len(data) > SMALL:
+            with open(path, "wb") as file:
+                file.write(data)
+            data = None
+        _run(jobs, pools, make, width, functools.partial(work, path, data), finish)
     finally:
         if make is not None:
             pools[-1].shutdown(wait=False)

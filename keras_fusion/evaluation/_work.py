@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_fusion.evaluation._parts import is_arrays, samples
+from keras_fusion.evaluation.results import environment
 from keras_fusion.training._identity import model_digest
 from keras_fusion.training._starts import Starts
 from keras_fusion.training.replicas import train_each
@@ -104,7 +105,7 @@ class Task:
             self.build, parts, [self.seed], self.arguments, _STARTS, self.keep_predictions,
             self.folder,
         )  # fmt: skip
-        return row, predictions
+        return {**row, **environment()}, predictions
 
 
 _STARTS = Starts()  # of this process: functions of a module keep their layers from run to run

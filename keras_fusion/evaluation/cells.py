@@ -89,7 +89,8 @@ class Cells:
         """
         self._environment = self._environment or environment()
         today = datetime.date.today().isoformat()
-        row = check_plain({**row, "date": today, **self._environment})
+        # What the row says of where it was trained, another process perhaps, counts.
+        row = check_plain({**row, "date": today, **self._environment, **row})
         path = self.path(made_by)
         if predictions is not None:  # first: a row that promises them has them
             row["predictions"] = os.path.basename(path).replace(".json", ".npz")

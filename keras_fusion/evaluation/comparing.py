@@ -140,9 +140,13 @@ def compare(
         keep_predictions=keep_predictions,
         backup_dir=backup_dir,
     )
+    _check_number(shard, len(plan.runs))
     metric = plan.check(metric, refresh, shard)
     plan.run(executor, arguments.get("verbose", 0))
-    return Comparison.of_runs(plan.rows(), metric, reference, level, plan.predictions)
+    rows = plan.rows()
+    if all(row["method"] != reference for row in rows if row.get("scores")):
+        reference = None  # it may be in another shard, or have failed
+    return Comparison.of_runs(rows, metric, reference, level, plan.predictions)
 
 
 def _check_shard(shard, results):
@@ -157,3 +161,10 @@ def _check_shard(shard, results):
         raise ValueError(f"shard: expected (i, n) with 0 <= i < n. Received: {shard!r}")
     if results is None:
         raise ValueError("results: expected a folder, which all shards share. Received: None")
+
+
+def _check_number(shard, runs):
+    if shard is not None and shard[1] > runs:
+        raise ValueError(
+            f"shard: expected at most as many as there are runs, {runs}. Received: {shard!r}"
+        )

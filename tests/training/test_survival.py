@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -156,13 +157,14 @@ except KeyboardInterrupt:
 
 @once
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_full_disk(undisturbed, tmp_path):
+def test_full_disk(undisturbed, tmp_path, monkeypatch):
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "0")
     folder = tmp_path / "b"
 
     class Fills(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:  # what is written next goes to a full device
-                os.symlink("/dev/full", f"{folder}/backup.npz.{os.getpid()}.tmp")
+                os.symlink("/dev/full", f"{folder}/backup.npz.{os.getpid()}-0.tmp")
 
     with pytest.raises(OSError, match="the one after 2 epochs is whole.*No space left") as error:
         train(folder, Fills())
