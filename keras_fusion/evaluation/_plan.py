@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_fusion.evaluation._executors import run_tasks
-from keras_fusion.evaluation._parts import few
+from keras_fusion.evaluation._parts import few, is_arrays
 from keras_fusion.evaluation._progress import progress
 from keras_fusion.evaluation._work import Task, run_seeds
 from keras_fusion.evaluation.comparison import default_metric, score_of
@@ -97,6 +97,11 @@ class Plan:
         missing = {run.method for run in self.chosen if run.scores is None}
         found = {run.method: run.scores for run in self.runs if run.scores is not None}
         parts = self.source.parts(self.source.numbers[0])
+        if self.keep_predictions and not is_arrays(parts["test"]):
+            raise TypeError(
+                "keep_predictions: expected False, as the targets of a data set are not at hand. "
+                "Received: True"
+            )
         for method, build in self.methods.items():
             scores = self._tried(method, build, parts) if method in missing else found.get(method)
             if scores is not None:

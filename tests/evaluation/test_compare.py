@@ -315,3 +315,54 @@ def test_data_as_a_function(tmp_path):
     again = ev.compare({"gmu": Fused()}, parts(), [0], results=tmp_path)
     assert_same(scores_of(found), scores_of(again))
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", ["hdf5", "memmap"])
+@pytest.mark.parametrize("folds", [None, FOLDS])
+def test_arrays_on_disk(tmp_path, kind, folds):
+    """The same results as from memory, where callbacks make both ordinary fits."""
+    x, y = part()
+    if kind == "hdf5":
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(tmp_path / "data.h5", "w") as file:
+            for name, values in x.items():
+                file[name] = values
+        stored = h5py.File(tmp_path / "data.h5")
+    else:
+        stored = {}
+        for name, values in x.items():
+            stored[name] = np.memmap(tmp_path / name, values.dtype, "w+", shape=values.shape)
+            stored[name][:] = values
+    found = []
+    for given in (x, {name: stored[name] for name in x}):
+        data = (given, y) if folds else {"train": (given, y), "test": (given, y)}
+        found.append(
+            ev.compare(
+                {"gmu": Fused()},
+                data,
+                [0],
+                folds,
+                epochs=2,
+                batch_size=5,
+                callbacks=list,
+                keep_predictions=True,
+                results=tmp_path / "cells",
+            )
+        )
+        scored = found[-1].score(lambda y, p: (y == p.argmax(-1)).mean(), "accuracy")
+        np.testing.assert_allclose(scored.scores["gmu"], found[-1].scores["gmu"], rtol=1e-6)
+    assert_same(*map(scores_of, found))
+    # The same bytes are the same data, wherever they lie.
+    assert len(list((tmp_path / "cells").glob("*.json"))) == len(folds or [None])
+    if kind == "hdf5":
+        stored.close()
+
+
+def test_data_sets_train_and_are_scored():
+    from keras_fusion.datasets import as_pydataset
+
+    data = {name: as_pydataset(value, 6, shuffle=False) for name, value in parts().items()}
+    found = ev.compare({"gmu": Fused(), "plain": Plain()}, data, [0, 1], epochs=2)
+    assert found.scores["plain"].shape == (2,)
+    with pytest.raises(TypeError, match="keep_predictions: expected False"):
+        ev.compare({"gmu": Fused()}, data, [0], keep_predictions=True)
