@@ -17,6 +17,7 @@ from keras_fusion.evaluation._work import Task, run_seeds
 from keras_fusion.evaluation.comparison import default_metric, score_of
 from keras_fusion.training._identity import described, digest, model_digest
 from keras_fusion.training._replica_epochs import rates
+from keras_fusion.training._replica_fits import MadeCallbacks
 from keras_fusion.training._starts import Starts
 
 _FORMAT = 1  # of what a run's hash is made of
@@ -68,8 +69,8 @@ class Plan:
         """The arguments with rates for every epoch and seed, and what they are as plain values."""
         about = {key: described(value) for key, value in sorted(arguments.items())}
         about.pop("verbose", None)
-        if (callbacks := arguments.get("callbacks")) is not None and callable(callbacks):
-            about["callbacks"] = described(callbacks())
+        if arguments.get("callbacks") is not None:
+            about["callbacks"] = described(MadeCallbacks(arguments["callbacks"])())
         if (given := arguments.get("learning_rate")) is None:
             return arguments, about
         epochs = range(arguments.get("epochs", 1))
