@@ -101,7 +101,7 @@ def test_the_same_as_in_one_program(build, kind, tmp_path, capsys):
         "validation_data": data(build, 6, seed=3),
         "sample_weight": np.linspace(0.5, 2, len(y)),
         "learning_rate": lambda epoch: [0.1 / (epoch + 1), 0.2],
-        "shuffle": kind != "rows",
+        "shuffle": kind != "memory map",
         "early_stopping": keras.callbacks.EarlyStopping("loss", 10.0, 1),  # after 2 epochs
     }
     expected = fit_replicas(build, x, y, **arguments)
