@@ -1,5 +1,7 @@
 """The metrics against scikit-learn, over batches of any size, weighted, and on fusion models."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -262,6 +264,7 @@ def test_config(metric):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
     assert type(again) is type(metric) and again.get_config() == metric.get_config()
     assert again.name == metric.name
+    assert set(metric.get_config()) == set(inspect.signature(type(metric)).parameters)
 
 
 def test_bad_arguments():
