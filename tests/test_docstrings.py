@@ -17,6 +17,7 @@ import types
 
 import keras
 import pytest
+from helpers.tiny import without_graphs
 
 import keras_fusion
 
@@ -91,15 +92,6 @@ def run(test):
         raise error.exc_info[1] from None
 
 
-def eagerly(compile):
-    """`Model.compile` for steps one by one: the few of an example are done before a graph is."""
-
-    def compiled(model, *arguments, **options):
-        return compile(model, *arguments, **{"run_eagerly": True, **options})
-
-    return compiled
-
-
 def functions():
     """`(name, docstring, function that takes its arguments)` of all that is defined here."""
     for module in MODULES.values():
@@ -168,8 +160,7 @@ def test_example(test, tmp_path, monkeypatch):
     if "KERAS_FUSION_DATA" in test.docstring and not os.environ.get("KERAS_FUSION_DATA"):
         pytest.skip("KERAS_FUSION_DATA is not set, and tests do not download")
     monkeypatch.chdir(tmp_path)
-    if keras.backend.backend() == "tensorflow":
-        monkeypatch.setattr(keras.Model, "compile", eagerly(keras.Model.compile))
+    without_graphs(monkeypatch)
     try:
         run(test)
     except FileNotFoundError as error:

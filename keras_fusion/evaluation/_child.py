@@ -78,5 +78,8 @@ def serve():
             except Exception:
                 text = "".join(traceback.format_exception(error))
                 answer = pickle.dumps((None, RuntimeError(text)))
-        answers.write(answer)
-        answers.flush()
+        try:
+            answers.write(answer)
+            answers.flush()
+        except BrokenPipeError:
+            os._exit(0)  # the parent is gone

@@ -34,77 +34,70 @@ def run_tasks(tasks, executor, source, finish):
             "executor: expected a concurrent.futures.Executor or a function that makes one. "
             f"Received: {executor!r}"
         )
-    pool = executor if make is None else make()
+    pools = [executor if make is None else make()]  # the last one is in use
     folder = tempfile.mkdtemp(prefix="keras_fusion-")
     try:
-        width = _checked(pool)
-        work = _child.work if _is_dask(pool) else _child.worked
-        jobs = [(_pickled(task, pool), run) for task, run in tasks]
-        path, data = os.path.join(folder, "data"), _pickled(source, pool)
+        width = _checked(pools[0])
+        work = _child.work if _is_dask(pools[0]) else _child.worked
+        jobs = [(_pickled(task, pools[0]), run) for task, run in tasks]
+        path, data = os.path.join(folder, "data"), _pickled(source, pools[0])
         if len(data) > SMALL:
             with open(path, "wb") as file:
                 file.write(data)
             data = None
-        pool = _run(jobs, pool, make, width, functools.partial(work, path, data), finish)
+        _run(jobs, pools, make, width, functools.partial(work, path, data), finish)
     finally:
         if make is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pools[-1].shutdown(wait=False)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(jobs, pool, make, width, work, finish):
+def _run(jobs, pools, make, width, work, finish):
     waiting, suspects, deaths, running = deque(jobs), deque(), Counter(), {}
-    while waiting or suspects or running:
-        lost = []
-        if suspects and not running:
-            # Alone: whose worker dies now has only itself to blame.
-            batch = [suspects.popleft()]
-        else:
-            batch = []
-            while not suspects and waiting and len(running) + len(batch) < width:
-                batch.append(waiting.popleft())
-        alone = batch if len(batch) == 1 and not running else []
-        for job in batch:
-            try:
-                running[pool.submit(work, job[0])] = job
-            except cf.BrokenExecutor as error:
-                lost.append((job, error))
-        done, _ = cf.wait(running, return_when=cf.FIRST_COMPLETED)
-        broken = bool(lost)
-        for future in done:
-            broken = isinstance(future.exception(), cf.BrokenExecutor) or broken
-        if broken:  # the others end in the same way, or have ended well
-            done, _ = cf.wait(running)
-        for future in done:
-            job, error = running.pop(future), future.exception()
-            if error is None:
-                finish(job[1], future.result(), None)
-            elif _died(error):
-                lost.append((job, error))
-            else:
-                for other in running:
-                    other.cancel()
-                raise error
-        for job, error in lost:
-            deaths[_id(job)] += job in alone
-            if deaths[_id(job)] == DEATHS:
-                finish(job[1], None, f"its worker died {DEATHS} times ({error})")
-            else:
-                suspects.append(job)
-        if broken:
-            if make is None:
-                raise RuntimeError(
-                    "executor: expected a function that makes an executor, as a worker has died "
-                    "and this one is broken for good. Received: an instance. Finished runs are "
-                    "kept where `results` names a folder"
-                ) from (lost[0][1] if lost else None)
-            pool.shutdown(wait=False)
-            pool = make()
-    return pool
-
-
-def _id(job):
-    return id(job[1])
+    try:
+        while waiting or suspects or running:
+            # One suspect alone: if its worker dies again, it has only itself to blame.
+            alone = bool(suspects) and not running
+            lost, broken = [], False
+            while (alone or not suspects) and (suspects or waiting) and len(running) < width:
+                job = (suspects or waiting).popleft()
+                try:
+                    running[pools[-1].submit(work, job[0])] = job
+                except cf.BrokenExecutor:  # of a worker that died idle
+                    waiting.appendleft(job)
+                    broken = True
+                if alone or broken:
+                    break
+            done, _ = cf.wait(running, return_when=cf.FIRST_COMPLETED)
+            broken = broken or any(isinstance(f.exception(), cf.BrokenExecutor) for f in done)
+            if broken:  # the others end in the same way, or have ended well
+                done, _ = cf.wait(running)
+            for future in done:
+                job, error = running.pop(future), future.exception()
+                if error is None:
+                    finish(job[1], future.result(), None)
+                elif not _died(error):
+                    raise error
+                else:
+                    lost.append((job, error))
+            for job, error in lost:
+                deaths[id(job)] += alone
+                if deaths[id(job)] < DEATHS:
+                    suspects.append(job)
+                else:
+                    finish(job[1], None, f"its worker died {DEATHS} times ({error})")
+            if broken:
+                if make is None:
+                    raise RuntimeError(
+                        "executor: expected a function that makes an executor, as a worker has "
+                        "died and this one is broken for good. Received: an instance. Finished "
+                        "runs are kept where `results` names a folder"
+                    )
+                pools[-1].shutdown(wait=False)
+                pools.append(make())
+    finally:
+        for future in running:
+            future.cancel()
 
 
 def _died(error):

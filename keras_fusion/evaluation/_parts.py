@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_fusion.evaluation.folds import check_folds
 from keras_fusion.training._identity import data_digest
+from keras_fusion.training._replica_epochs import on_disk
 
 PARTS = ("train", "validation", "test")
 
@@ -57,7 +58,7 @@ class Source:
         if fold is not None:
             names = PARTS if len(self.folds[fold]) == 3 else ("train", "test")
             found = {
-                name: keras.tree.map_structure(lambda a, rows=rows: a[rows], found)
+                name: keras.tree.map_structure(lambda a, rows=rows: _rows(a, rows), found)
                 for name, rows in zip(names, self.folds[fold], strict=True)
             }
         if self.prepare is not None:
@@ -99,7 +100,7 @@ class Source:
             )
         if self.sample_weight is not None:
             part = _weighed(part, self.sample_weight)
-        part = keras.tree.map_structure(np.asarray, part)
+        part = keras.tree.map_structure(lambda a: a if on_disk(a) else np.asarray(a), part)
         check_folds(self.folds, samples(part))
         return part
 
@@ -120,6 +121,26 @@ def few(part):
         return keras.tree.map_structure(lambda array: np.asarray(array[:8]), part)
     batch = part[0] if hasattr(part, "__getitem__") else next(iter(part))
     return tuple(keras.tree.map_structure(keras.ops.convert_to_numpy, batch))
+
+
+class Rows:
+    """Some rows of an array on disk, which are read when they are asked for."""
+
+    def __init__(self, array, rows):
+        self.array, self.rows = array, np.asarray(rows)
+        self.shape, self.dtype = (len(self.rows), *array.shape[1:]), array.dtype
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        # HDF5 reads rows in increasing order only.
+        rows, places = np.unique(self.rows[index], return_inverse=True)
+        return np.asarray(self.array[rows])[places]
+
+
+def _rows(array, rows):
+    return Rows(array, rows) if on_disk(array) else array[np.asarray(rows)]
 
 
 def _part(label, part):

@@ -11,12 +11,13 @@ import keras
 import numpy as np
 
 from keras_fusion.evaluation._executors import run_tasks
-from keras_fusion.evaluation._parts import few
+from keras_fusion.evaluation._parts import few, is_arrays
 from keras_fusion.evaluation._progress import progress
 from keras_fusion.evaluation._work import Task, run_seeds
 from keras_fusion.evaluation.comparison import default_metric, score_of
 from keras_fusion.training._identity import described, digest, model_digest
 from keras_fusion.training._replica_epochs import rates
+from keras_fusion.training._replica_fits import MadeCallbacks
 from keras_fusion.training._starts import Starts
 
 _FORMAT = 1  # of what a run's hash is made of
@@ -68,8 +69,8 @@ class Plan:
         """The arguments with rates for every epoch and seed, and what they are as plain values."""
         about = {key: described(value) for key, value in sorted(arguments.items())}
         about.pop("verbose", None)
-        if (callbacks := arguments.get("callbacks")) is not None and callable(callbacks):
-            about["callbacks"] = described(callbacks())
+        if arguments.get("callbacks") is not None:
+            about["callbacks"] = described(MadeCallbacks(arguments["callbacks"])())
         if (given := arguments.get("learning_rate")) is None:
             return arguments, about
         epochs = range(arguments.get("epochs", 1))
@@ -97,6 +98,11 @@ class Plan:
         missing = {run.method for run in self.chosen if run.scores is None}
         found = {run.method: run.scores for run in self.runs if run.scores is not None}
         parts = self.source.parts(self.source.numbers[0])
+        if self.keep_predictions and not is_arrays(parts["test"]):
+            raise TypeError(
+                "keep_predictions: expected False, as the targets of a data set are not at hand. "
+                "Received: True"
+            )
         for method, build in self.methods.items():
             scores = self._tried(method, build, parts) if method in missing else found.get(method)
             if scores is not None:

@@ -8,6 +8,8 @@ import numpy as np
 from keras_fusion.evaluation._parts import is_arrays, samples
 from keras_fusion.evaluation.results import environment
 from keras_fusion.training._identity import model_digest
+from keras_fusion.training._replica_data import Ordered
+from keras_fusion.training._replica_epochs import on_disk
 from keras_fusion.training._starts import Starts
 from keras_fusion.training.replicas import train_each
 
@@ -50,30 +52,28 @@ def run_seeds(build, parts, seeds, arguments, starts=None, keep_predictions=Fals
 
 def evaluated(model, test, batch_size):
     """Scores of a model on a test part, `{name: float}`."""
-    if not is_arrays(test):
-        found = model.evaluate(test, verbose=0, return_dict=True)
-    else:
+    options = {"verbose": 0, "return_dict": True}
+    if is_arrays(test) and any(map(on_disk, keras.tree.flatten(test))):
+        test = Ordered(test, 0, batch_size, shuffle=False)
+    if is_arrays(test):
         x, y, *weights = test
-        found = model.evaluate(
-            x,
-            y,
-            batch_size,
-            verbose=0,
-            sample_weight=weights[0] if weights else None,
-            return_dict=True,
-        )
+        options |= {"batch_size": batch_size, "sample_weight": weights[0] if weights else None}
+        found = model.evaluate(x, y, **options)
+    else:
+        found = model.evaluate(test, **options)
     return {name: float(value) for name, value in found.items()}
 
 
 def predicted(model, test):
     """Targets and predictions of a test part, as a dict of arrays for one file."""
     x, y, *_ = test
+    if any(map(on_disk, keras.tree.flatten(x))):
+        x = Ordered((x, y), 0, 32, shuffle=False)
     found = {}
     for name, value in (("y_true", y), ("y_pred", model.predict(x, verbose=0))):
         named = value.items() if isinstance(value, dict) else [(None, value)]
         for head, array in named:
-            array = np.asarray(array)
-            found[name if head is None else f"{name}/{head}"] = array
+            found[name if head is None else f"{name}/{head}"] = np.asarray(array[:])
     return found
 
 

@@ -144,8 +144,8 @@ def compare(
     metric = plan.check(metric, refresh, shard)
     plan.run(executor, arguments.get("verbose", 0))
     rows = plan.rows()
-    if shard is not None and all(row["method"] != reference for row in rows):
-        reference = None  # it may be in another shard
+    if all(row["method"] != reference for row in rows if row.get("scores")):
+        reference = None  # it may be in another shard, or have failed
     return Comparison.of_runs(rows, metric, reference, level, plan.predictions)
 
 

@@ -13,7 +13,8 @@ from keras_fusion.plots._style import (
 
 
 def plot_comparison(comparison, path=None, title=None):
-    """Draws the mean score of every method with its interval, and every single run.
+    """Draws the mean score of every method with its interval, and every single run, or
+    the mean of every fold.
 
     Use it to see which differences are larger than the spread over the seeds.
 
@@ -39,7 +40,7 @@ def plot_comparison(comparison, path=None, title=None):
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['concat', 'gmu']
     """
-    if not all(hasattr(comparison, name) for name in ("rows", "scores", "reference")):
+    if not all(hasattr(comparison, name) for name in ("rows", "values", "reference")):
         raise TypeError(f"comparison: expected a Comparison. Received: {comparison!r}")
     rows = comparison.rows()
     matplotlib = import_matplotlib()
@@ -47,7 +48,7 @@ def plot_comparison(comparison, path=None, title=None):
     axes = figure.subplots()
     for i, row in enumerate(rows):
         color = CENTRAL_COLOR if row["method"] == comparison.reference else COLORS[0]
-        scores = comparison.scores[row["method"]]
+        scores = comparison.values(row["method"])
         axes.plot(scores, [i] * len(scores), "|", color=color, alpha=0.5, markersize=9)
         if row["runs"] > 1:
             axes.plot([row["low"], row["high"]], [i, i], color=color, linewidth=2)

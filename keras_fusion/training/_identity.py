@@ -9,6 +9,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_fusion.training._replica_epochs import on_disk
 from keras_fusion.training._state import groups
 
 
@@ -22,14 +23,16 @@ def data_digest(data):
     """The digest of arrays in any nesting: their bytes, dtypes, shapes and places."""
     found = hashlib.sha256()
     for path, array in keras.tree.flatten_with_path(data):
-        array = np.asarray(array)
-        if array.dtype.kind == "O":  # strings: their bytes are addresses
-            array = array.astype(str)
-        found.update(json.dumps([list(map(str, path)), str(array.dtype), array.shape]).encode())
+        if not on_disk(array):
+            array = np.asarray(array)
+        place = [list(map(str, path)), str(array.dtype), list(array.shape)]
+        found.update(json.dumps(place).encode())
         # In parts: an array on disk is never in memory as a whole.
-        step = max(1, 2**24 // max(1, array[:1].nbytes)) if array.ndim else 1
-        for start in range(0, len(array) if array.ndim else 1, step):
-            part = array[start : start + step] if array.ndim else array
+        count = array.shape[0] if array.shape else 0
+        step = max(1, 2**24 // max(1, array[:1].nbytes)) if count else 1
+        for part in [array] if not count else (array[i : i + step] for i in range(0, count, step)):
+            if part.dtype.kind == "O":  # strings: their bytes are addresses
+                part = part.astype(str)
             found.update(np.ascontiguousarray(part).tobytes())
     return found.hexdigest()[:32]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_fusion.training._replica_data import is_data_set
 from keras_fusion.training._replica_loop import assign, values
 from keras_fusion.training._starts import Starts
 
@@ -12,7 +13,8 @@ class Replicas:
     Attributes:
         seeds: List of integers.
         history: Dictionary `{name: array (replicas, epochs)}`, the names being those of the history
-            of `fit`. NaN after the epoch at which a replica stopped.
+            of `fit`, with those numbers that callbacks add. NaN after the epoch at which a replica
+            stopped.
         best_epochs: Integer array `(replicas,)`: the epoch, from 0, whose weights a replica has.
         trained: Integer array `(replicas,)`: for how many epochs a replica was trained.
 
@@ -74,16 +76,17 @@ class Replicas:
             raise ValueError(f"name: expected one of {sorted(self.history)}. Received: {name!r}")
         return self.history[name]
 
-    def evaluate(self, x, y, sample_weight=None, batch_size=32):
+    def evaluate(self, x, y=None, sample_weight=None, batch_size=32):
         """Scores of every replica on other data.
 
         Args:
-            x, y, sample_weight, batch_size: As for `evaluate` of a Keras model.
+            x, y, sample_weight, batch_size: As for `evaluate` of a Keras model. `x` may be a data
+                set, which has batches of its own.
 
         Returns:
             Dictionary `{name: array (replicas,)}`.
         """
-        found = {}
+        batch_size, found = None if is_data_set(x) else batch_size, {}
         for _, model in self.models():
             scores = model.evaluate(
                 x, y, batch_size, verbose=0, sample_weight=sample_weight, return_dict=True
@@ -110,7 +113,9 @@ class Replicas:
         """An ordinary Keras model with the weights and optimizer of replica number `k`.
 
         It is built anew at every call, with the replica's seed, and can be saved, evaluated and
-        trained further. Keras' random seed is set by it, as in `fit_replicas`.
+        trained further. Keras' random seed is set by it, as in `fit_replicas`. Where `build`
+        returns layers of its own at every call, models of several replicas share their weights,
+        and only the latest one is what it should be.
         """
         if not isinstance(k, (int, np.integer)) or not 0 <= k < len(self):
             raise ValueError(f"k: expected an int from 0 to {len(self) - 1}. Received: {k!r}")

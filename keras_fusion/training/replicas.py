@@ -35,36 +35,56 @@ def fit_replicas(
     orders, and a line on stderr says so; the result is of the same type.
 
     The samples of every epoch are in the order `numpy.random.default_rng([seed, epoch])
-    .permutation(n)`. Random layers must be without a seed of their own. Callbacks other than
-    early stopping are not run. On JAX a replica that has stopped goes on being computed until the
-    last one stops, but what it returns is fixed. On PyTorch Keras' dropout draws from PyTorch's
-    global generator, which is seeded for every epoch; its draws are then not those of one `fit`.
+    .permutation(n)`. Random layers must be without a seed of their own. On JAX a replica that has
+    stopped goes on being computed until the last one stops, but what it returns is fixed. On
+    PyTorch Keras' dropout draws from PyTorch's global generator, which is seeded for every epoch;
+    its draws are then not those of one `fit`.
+
+    Every replica starts from its own weights. Where `build` returns layers of its own at every
+    call, such as backbones that were made once, they start from the same values each time, the
+    states of their random layers among them, and have these values again at the end.
+
+    With `callbacks`, and with data that are not arrays in memory, every replica is one ordinary
+    `fit` of all epochs, on JAX, too, and a line on stderr says so. Arrays, in memory or on disk,
+    come in the same orders as above; arrays on disk are read batch after batch.
 
     Args:
         build: Function without arguments that returns a new compiled `keras.Model`, of the same
             architecture at every call.
-        x, y: Arrays, or dictionaries of arrays, as for `fit`. No data sets.
+        x, y: Arrays, or dictionaries of arrays, as for `fit`: in memory, or on disk
+            (`numpy.memmap`, data sets of HDF5). Or `x` is a data set that `fit` takes, such as
+            `keras.utils.PyDataset` or `tf.data.Dataset`, and `y` is `None`; its batches and their
+            order are its own. Generators are refused, as the first replica would use them up.
         seeds: Sequence of distinct integers from 0 up, one for each replica.
         epochs: Positive integer. Defaults to `1`.
         batch_size: Positive integer. The last batch of an epoch is smaller where the samples do not
-            divide. Defaults to `32`.
-        validation_data: Optional `(x, y)` or `(x, y, sample_weight)`, evaluated after every epoch.
-            Defaults to `None`.
+            divide. Not used for data sets. Defaults to `32`.
+        validation_data: Optional `(x, y)` or `(x, y, sample_weight)`, or a data set, evaluated
+            after every epoch. Defaults to `None`.
         sample_weight: Optional array, or dictionary of arrays, as for `fit`. Defaults to `None`.
-        shuffle: Boolean, whether to shuffle the samples before every epoch. Defaults to `True`.
+        shuffle: Boolean, whether to shuffle the samples before every epoch. Of a data set `fit`
+            shuffles the batches of a `PyDataset` only, and not if it has an order for every epoch,
+            as `datasets.as_pydataset` has. Defaults to `True`.
         learning_rate: Float, sequence of one float for each replica, or function that returns
             either for an epoch (from 0): the learning rate that is set. Defaults to `None`, the
             optimizer's own, which may have a `LearningRateSchedule`.
         early_stopping: Optional `keras.callbacks.EarlyStopping`, applied to every replica by
             itself. A replica that stops keeps the state of its last epoch, or, with
-            `restore_best_weights`, of its best (the optimizer's, too). Defaults to `None`.
+            `restore_best_weights`, of its best (the optimizer's, too, but in an ordinary `fit`).
+            Defaults to `None`.
         backup_dir: Optional path of a folder for the state after every epoch. If this training was
             interrupted, the same call goes on after the last whole epoch; with more `epochs` it
             goes on with one that was finished. JAX writes one file for all replicas, the others one
-            for each; each is replaced as a whole. Defaults to `None`.
+            for each; each is replaced as a whole. An ordinary `fit` of all epochs has a
+            `BackupAndRestore`, in a folder for each replica. Defaults to `None`.
         convolutions: String, JAX only. "patches": convolutions are computed as products of
             matrices, which XLA batches well, and max-pooling as a plain maximum; "grouped": as
             `jax.vmap` makes them. Weights are the same. Defaults to `"patches"`.
+        class_weight: Optional dictionary `{class index: weight}`, as for `fit`; classes that it
+            leaves out weigh 1. It multiplies `sample_weight`. `y` is one array of class indices,
+            `(n,)` or `(n, 1)`, or one-hot. Defaults to `None`.
+        callbacks: Optional function without arguments that returns a new list of
+            `keras.callbacks.Callback` for every replica. Defaults to `None`.
         verbose: Integer, 0, or 1 for a line after every epoch. Defaults to `0`.
 
     Returns:

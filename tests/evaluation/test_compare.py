@@ -1,5 +1,7 @@
 """Methods against each other: the same data and protocol, nothing that leaks, honest refusals."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -97,7 +99,7 @@ def test_no_fold_and_no_method_sees_anothers_training(tmp_path, kind):
             table = ev.cross_validate(
                 Fused(), x, y, np.arange(12), FOLDS, backup_dir=folder, **options
             )
-            run = {name: {"score": values.ravel().tolist()} for name, values in table.items()}
+            run = {name: dict(enumerate(values.ravel())) for name, values in table.items()}
         found.append(run)
     assert len(list((tmp_path / "backup").iterdir())) == 2
     assert_same(*found)
@@ -117,7 +119,9 @@ def test_a_builder_that_keeps_its_layers_starts_anew(over):
     values = [model.get_weights() for model in kept.values()]
 
     def fresh():
+        state = random.getstate()  # Keras' seeds: those of the fusion are to be the same
         nets = networks()
+        random.setstate(state)
         for net, weights in zip(nets.values(), values, strict=True):
             net.set_weights(weights)
         return Fused(nets=nets)()
@@ -165,8 +169,8 @@ REFUSED = {
         lambda folder: {"results": not_a_file(folder)}, OSError, "expected a folder that can be"),
     "no path": (lambda _: {"results": 3}, TypeError, "results: expected the path of a folder"),
     "other metrics": (
-        lambda _: {"methods": {"gmu": Fused(), "plain": Plain(metrics=("mse",))}},
-        ValueError, r"metric: expected one of \['loss', 'm.*Received: 'central_accuracy'"),
+        lambda _: {"methods": {"gmu": Fused(), "plain": Plain(metrics=("sparse_top_k_categorical_accuracy",))}},
+        ValueError, r"metric: expected one of \['loss', 's.*Received: 'central_accuracy'"),
     "an unknown metric": (lambda _: {"metric": "f1"}, ValueError, "metric: expected one of"),
     "no metric": (lambda _: {"methods": {"gmu": Fused(metrics=())}}, ValueError, "metric: expec"),
     "not compiled": (lambda _: {"methods": {"gmu": Fused(), "b": not_compiled}},
@@ -188,7 +192,7 @@ REFUSED = {
     "rows that are not there": (
         lambda _: {"data": part(), "folds": [(range(8), range(8, 13))]},
         ValueError, "test: expected row numbers from 0 to 11"),
-    "folds of parts": (lambda _: {"folds": FOLDS}, TypeError, "data: expected arrays .x, y."),
+    "folds of parts": (lambda _: {"folds": FOLDS}, TypeError, "data: expected .x, y."),
     "prepare": (lambda _: {"prepare": lambda train, validation, test: train},
                 ValueError, "prepare: expected a function that returns"),
     "rates": (lambda _: {"learning_rate": [0.1, 0.2, 0.3]}, ValueError, "learning_rate: expected"),
@@ -315,3 +319,54 @@ def test_data_as_a_function(tmp_path):
     again = ev.compare({"gmu": Fused()}, parts(), [0], results=tmp_path)
     assert_same(scores_of(found), scores_of(again))
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", ["hdf5", "memmap"])
+@pytest.mark.parametrize("folds", [None, FOLDS])
+def test_arrays_on_disk(tmp_path, kind, folds):
+    """The same results as from memory, where callbacks make both ordinary fits."""
+    x, y = part()
+    if kind == "hdf5":
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(tmp_path / "data.h5", "w") as file:
+            for name, values in x.items():
+                file[name] = values
+        stored = h5py.File(tmp_path / "data.h5")
+    else:
+        stored = {}
+        for name, values in x.items():
+            stored[name] = np.memmap(tmp_path / name, values.dtype, "w+", shape=values.shape)
+            stored[name][:] = values
+    found = []
+    for given in (x, {name: stored[name] for name in x}):
+        data = (given, y) if folds else {"train": (given, y), "test": (given, y)}
+        found.append(
+            ev.compare(
+                {"gmu": Fused()},
+                data,
+                [0],
+                folds,
+                epochs=2,
+                batch_size=5,
+                callbacks=list,
+                keep_predictions=True,
+                results=tmp_path / "cells",
+            )
+        )
+        scored = found[-1].score(lambda y, p: (y == p.argmax(-1)).mean(), "accuracy")
+        np.testing.assert_allclose(scored.scores["gmu"], found[-1].scores["gmu"], rtol=1e-6)
+    assert_same(*map(scores_of, found))
+    # The same bytes are the same data, wherever they lie.
+    assert len(list((tmp_path / "cells").glob("*.json"))) == len(folds or [None])
+    if kind == "hdf5":
+        stored.close()
+
+
+def test_data_sets_train_and_are_scored():
+    from keras_fusion.datasets import as_pydataset
+
+    data = {name: as_pydataset(value, 6, shuffle=False) for name, value in parts().items()}
+    found = ev.compare({"gmu": Fused(), "plain": Plain()}, data, [0, 1], epochs=2)
+    assert found.scores["plain"].shape == (2,)
+    with pytest.raises(TypeError, match="keep_predictions: expected False"):
+        ev.compare({"gmu": Fused()}, data, [0], keep_predictions=True)

@@ -137,6 +137,17 @@ def compiled(model, optimizer="sgd", loss="sparse_categorical_crossentropy", **a
     return model
 
 
+def without_graphs(monkeypatch):
+    """On TensorFlow, models that others' code compiles train operation by operation too."""
+    compile = keras.Model.compile
+
+    def compiled(model, *arguments, **options):
+        return compile(model, *arguments, **{"run_eagerly": True, **options})
+
+    if keras.backend.backend() == "tensorflow":
+        monkeypatch.setattr(keras.Model, "compile", compiled)
+
+
 def values(model):
     """Copies of all weights of a model, `{number and path: array}`; paths alone come again."""
     return {

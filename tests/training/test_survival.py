@@ -106,8 +106,10 @@ def test_killed_again_and_again(tmp_path):
         assert done.returncode == expected, done.stderr[-3000:]
         return done.stdout
 
-    printed = run(tmp_path / "whole")
-    for place in [(1, "write"), (2, 2)]:
+    (tmp_path / "whole").mkdir()
+    survival.main(tmp_path / "whole")  # one start of Keras less
+    # In the middle of a write, and, where starting again is cheap, of an epoch.
+    for place in [(1, "write"), *([(2, 2)] if QUICK["run_eagerly"] else [])]:
         printed = run(tmp_path / "killed", *place)
         assert "SIGKILL" in printed
     printed = run(tmp_path / "killed")

@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("rich")
 from helpers import tiny_scripts
+from helpers.tiny import without_graphs
 
 import keras_fusion as kf
 
@@ -23,6 +24,7 @@ def scripts(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "150")
+    without_graphs(monkeypatch)
     yield tiny_scripts.load()
     for name in (*tiny_scripts.NAMES, "compare_methods"):
         sys.modules.pop(name, None)
@@ -125,7 +127,7 @@ def test_gpus_of_the_workers(scripts, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="for TensorFlow and JAX")
 def test_two_workers_one_of_them_killed(tmp_path):
-    command = [sys.executable, tiny_scripts.__file__, "--workers", "2", "--trials", "6"]
+    command = [sys.executable, tiny_scripts.__file__, "--workers", "2", "--trials", "4"]
     command += ["--executions", "1", "--epochs", "1", "--directory", str(tmp_path), "--name", "s"]
     environment = {**os.environ, "PYTHONPATH": str(tiny_scripts.ROOT), "COLUMNS": "150"}
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -141,8 +143,8 @@ def test_two_workers_one_of_them_killed(tmp_path):
     assert process.returncode == 0, printed
     assert "tuner1: ended with -9, started again" in printed
     rows = kf.tuning.read_trials(tmp_path / "s")
-    assert [row["status"] for row in rows] == 6 * ["COMPLETED"]
-    assert "6 trials with a score" in printed and "read once" in printed
+    assert [row["status"] for row in rows] == 4 * ["COMPLETED"]
+    assert "4 trials with a score" in printed and "read once" in printed
     by = [json.loads(p.read_text())["tuner"] for p in (tmp_path / "s").glob("trial_*/search.json")]
     assert set(by) == {"tuner0", "tuner1"}
 

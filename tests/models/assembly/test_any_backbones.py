@@ -171,6 +171,10 @@ SMALL = {
 }
 
 
+# JAX compiles for minutes: one of every kind of tensor there.
+ON_JAX = ["video and image", "two sequences of other lengths", "transformer and waves"]
+
+
 def data(model):
     """Random values of the right kind for every input; texts without padding but at the end."""
     rng = np.random.default_rng(0)
@@ -232,7 +236,7 @@ def _is_key_bias(weight):
     return weight.path.endswith("key/bias")
 
 
-@pytest.mark.parametrize("case", SMALL)
+@pytest.mark.parametrize("case", ON_JAX if keras.backend.backend() == "jax" else SMALL)
 def test_small_networks(case, tmp_path):
     tensorflow = None
     if keras.backend.backend() == "tensorflow":

@@ -1,0 +1,146 @@
+"""Runs in other processes: equal to those of this one, whatever becomes of a worker."""
+
+import concurrent.futures as cf
+import multiprocessing
+import os
+import signal
+
+import pytest
+from helpers.runs import Fused, parts
+
+from keras_fusion import evaluation as ev
+from keras_fusion.evaluation import _executors
+
+pytest.importorskip("scipy")
+
+
+class Kills:
+    """A builder that kills its worker: always, or the first time."""
+
+    def __init__(self, parent, path=None):
+        self.parent, self.path, self.build = parent, path, Fused()
+
+    def __call__(self):
+        if os.getpid() != self.parent and not (self.path and os.path.exists(self.path)):
+            if self.path:
+                with open(self.path, "w"):
+                    pass
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.build()
+
+
+def pool(workers=2):
+    return cf.ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def scores(found):
+    return {(run["method"], run["seed"]): run["scores"] for run in found.runs}
+
+
+@pytest.mark.slow
+def test_twelve_runs_on_two_processes_one_of_them_killed(tmp_path, capsys):
+    """One run kills its worker once, one whenever it is trained."""
+    methods = {"once": Kills(os.getpid(), str(tmp_path / "killed")), "sum": Fused("sum")}
+    options = {"seeds": range(6), "epochs": 2, "batch_size": 6, "keep_predictions": True}
+    serial = ev.compare(methods, parts(), **options)
+    found = ev.compare(methods, parts, **options, results=tmp_path / "cells", executor=pool)
+    assert (tmp_path / "killed").exists()
+    assert scores(found) == scores(serial)  # to the last bit, on one backend
+    assert len(list((tmp_path / "cells").glob("*.json"))) == 12
+    fatal = {"fatal": Kills(os.getpid()), **methods}
+    options["seeds"] = [0]
+    found = ev.compare(fatal, parts, **options, results=tmp_path / "cells", executor=pool)
+    rows = {run["method"]: run for run in found.runs}
+    assert "its worker died 2 times" in rows["fatal"]["failed"]
+    assert "fatal, seed 0: its worker died 2 times" in capsys.readouterr().err
+    assert list(found.scores) == ["once", "sum"]
+    # It is tried again, the others are not; here it trains.
+    again = ev.compare(fatal, parts, **options, results=tmp_path / "cells")
+    assert list(again.scores) == ["fatal", "once", "sum"]
+    assert "1 of 1 runs of once" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_dask(tmp_path):
+    """A worker's child is killed once; Dask's own draws from `random` change nothing."""
+    distributed = pytest.importorskip("distributed")
+    methods = {"once": Kills(os.getpid(), str(tmp_path / "killed")), "sum": Fused("sum")}
+    serial = ev.compare(methods, parts(), range(2), epochs=2)
+    options = {"processes": True, "dashboard_address": None, "memory_limit": 0}
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        found = ev.compare(methods, parts(), range(2), epochs=2, executor=client.get_executor)
+    assert (tmp_path / "killed").exists() and scores(found) == scores(serial)
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=2, **options) as cluster,
+        distributed.Client(cluster) as client,
+        pytest.raises(ValueError, match=r"one thread each.*Received: \[2\] threads"),
+    ):
+        ev.compare(methods, parts(), [0], executor=client.get_executor)
+
+
+class Pool(cf.Executor):
+    """Ends its jobs as it is told; broken for good after a death, as a pool of processes is."""
+
+    def __init__(self, ends):
+        self.ends, self.broken = ends, False
+        self.started = []
+
+    def submit(self, function, job):
+        if self.broken:
+            raise cf.BrokenExecutor("broken")
+        future, end = cf.Future(), self.ends[job].pop(0)
+        self.started.append(job)
+        if isinstance(end, Exception):
+            self.broken = isinstance(end, cf.BrokenExecutor)
+            future.set_exception(end)
+        else:
+            future.set_result(end)
+        return future
+
+    def shutdown(self, wait=True, *, cancel_futures=False):
+        pass
+
+
+DEAD = cf.BrokenExecutor("a process was terminated")
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ({"a": [1], "b": [2], "c": [3]}, {"a": 1, "b": 2, "c": 3}),
+        ({"a": [1], "b": [DEAD, 2], "c": [3]}, {"a": 1, "b": 2, "c": 3}),
+        ({"a": [DEAD, DEAD, 1], "b": [2], "c": [3]}, {"a": 1, "b": 2, "c": 3}),
+        ({"a": [1], "b": [DEAD] * 3, "c": [3]}, {"a": 1, "b": None, "c": 3}),
+    ],
+)
+def test_deaths(ends, expected):
+    found, pools, ends = {}, [], {name: list(how) for name, how in ends.items()}
+
+    def make():
+        pools.append(Pool(ends))
+        return pools[-1]
+
+    def finish(run, result, failed):
+        assert run not in found and (failed is None) == (result is not None)
+        found[run] = result
+
+    _executors._run([(job, job) for job in ends], [make()], make, 2, None, finish)
+    assert found == expected and not any(ends.values())
+
+
+def test_an_instance_cannot_be_made_anew():
+    finished = []
+    ends = {"a": [1], "b": [DEAD]}
+    with pytest.raises(RuntimeError, match="broken for good. Received: an instance"):
+        _executors._run([(job, job) for job in ends], [Pool(ends)], None, 1, None,
+                        lambda *done: finished.append(done))  # fmt: skip
+    assert finished == [("a", 1, None)]
+
+
+def test_an_error_in_a_run_is_raised():
+    ends = {"a": [ValueError("no such layer")], "b": [1]}
+    with pytest.raises(ValueError, match="no such layer"):
+        _executors._run([(job, job) for job in ends], [Pool(ends)], None, 1, None, print)
