@@ -47,8 +47,9 @@ EXTRAS = {
 # Everything that the tests use on the newest TensorFlow, so that `pip install -e ".[test]"` skips
 # nothing but the other backends and tensorflow-io.
 TESTED = (
-    "plot", "examples", "tune", "stats", "cluster", "audio", "data", "hub", "onnx", "litert", "serve",
-)  # fmt: skip
+    *("plot", "examples", "tune", "stats", "cluster", "audio", "data"),
+    *("hub", "onnx", "litert", "serve"),
+)
 EXTRAS["test"] = sorted(
     {"hypothesis", "pytest>=8", "pytest-xdist"}.union(*(EXTRAS[name] for name in TESTED))
 )
