@@ -21,8 +21,10 @@ EXTRAS = {
     # KerasTuner imports six without declaring it, tensorboard in every search on TensorFlow, and
     # scikit-learn and scipy in Bayesian optimisation.
     "tune": ["keras-tuner>=1.4.7", "scikit-learn", "scipy", "six", "tensorboard"],
-    # Tests of differences, and folds of whole groups.
-    "stats": ["scikit-learn>=1.6", "scipy"],
+    # Tests of differences, folds of whole groups, runs as a table.
+    "stats": ["pandas", "scikit-learn>=1.6", "scipy"],
+    # Runs of a comparison on many machines; Dask brings cloudpickle.
+    "cluster": ["dask[distributed]"],
     "audio": ["scipy", "soundfile"],
     # To read the pictures of data sets.
     "data": ["pillow"],
@@ -44,7 +46,10 @@ EXTRAS = {
 }
 # Everything that the tests use on the newest TensorFlow, so that `pip install -e ".[test]"` skips
 # nothing but the other backends and tensorflow-io.
-TESTED = ("plot", "examples", "tune", "stats", "audio", "data", "hub", "onnx", "litert", "serve")
+TESTED = (
+    *("plot", "examples", "tune", "stats", "cluster", "audio", "data"),
+    *("hub", "onnx", "litert", "serve"),
+)
 EXTRAS["test"] = sorted(
     {"hypothesis", "pytest>=8", "pytest-xdist"}.union(*(EXTRAS[name] for name in TESTED))
 )

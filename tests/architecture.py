@@ -49,11 +49,13 @@ BACKENDS = {"tensorflow", "jax", "torch"}
 OPTIONAL = BACKENDS | {
     "PIL",
     "ai_edge_litert",
+    "cloudpickle",  # comes with Dask
     "h5py",  # comes with Keras
     "keras_tuner",
     "matplotlib",
     "onnx",
     "onnxruntime",
+    "pandas",
     "rich",
     "scipy",
     "sklearn",

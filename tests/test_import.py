@@ -20,6 +20,8 @@ INSTALLED = [backend for backend in BACKENDS if importlib.util.find_spec(backend
 OPTIONAL = (
     "PIL",
     "ai_edge_litert",
+    "cloudpickle",
+    "distributed",
     "keras_tuner",
     "matplotlib",
     "onnx",

@@ -93,6 +93,25 @@ def use_stats(folder):
 
     assert 0 < evaluation.welch_test([1.0, 2.0, 3.0], [2.0, 3.0, 4.0]).p < 1
     assert len(evaluation.group_folds([0, 0, 1], folds=2)) == 2
+    frame = evaluation.Comparison({"gmu": [0.5, 0.75]}).frame()
+    assert list(frame["scores.accuracy"]) == [0.5, 0.75]
+
+
+def use_cluster(folder):
+    from distributed import Client
+
+    lock = threading.Lock()
+
+    def build():
+        with lock:
+            return toy_model()
+
+    part = {"vector": np.ones((4, 2), "float32")}, {"central": np.ones((4, 3), "float32")}
+    given = {"net": build}, {"train": part, "test": part}, [0]
+    for threads, error in ((1, "functions of a module.*lock"), (2, "one thread")):
+        options = {"processes": False, "threads_per_worker": threads, "dashboard_address": None}
+        with Client(**options) as client, pytest.raises((TypeError, ValueError), match=error):
+            keras_fusion.evaluation.compare(*given, metric="loss", executor=client.get_executor)
 
 
 def fusion_model():
