@@ -146,11 +146,12 @@ def finished(table, args):
         and row["backend"] == keras.backend.backend()
     ]
     own.sort(key=lambda row: row["finished"])
-    latest = {(row["method"], row["fold"]): row["data_sha256"] for row in own}
-    found = {_place(r): r for r in own if r["data_sha256"] == latest[r["method"], r["fold"]]}
+    data = {_of(row): row["data_sha256"] for row in own}  # the last ones'
+    found = {_place(row): row for row in own if row["data_sha256"] == data[_of(row)]}
     path = file(table.name, args)
     for row in kf.evaluation.read_results(path) if path.exists() else ():
-        if row["arguments"] == args.protocol:
+        hashed = row.get("data_sha256")
+        if row["arguments"] == args.protocol and hashed in (None, data.get(_of(row), hashed)):
             found.setdefault(_place(row), {**row, "imported": True})
     for name in ("seed", "fold"):
         if f"{name}s" in args.changes["usual"]:
@@ -161,8 +162,12 @@ def finished(table, args):
     return [found[place] for place in sorted(found, key=lambda p: (order[p[0]], p[1:]))]
 
 
+def _of(row):
+    return row["method"], row["fold"] or 0
+
+
 def _place(row):
-    return row["method"], row["fold"] or 0, row["seed"]
+    return *_of(row), row["seed"]
 
 
 def report(table, args):
