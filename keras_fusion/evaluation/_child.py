@@ -15,7 +15,7 @@ class ChildDied(RuntimeError):
     """The process that trained a run was killed."""
 
 
-def worked(path, data, task):
+def worked(path, data, task, attempt):
     """The result of a pickled task, on pickled data: bytes, or `None` where they are in a file."""
     return pickle.loads(task)(_source(path, data))
 
@@ -35,7 +35,7 @@ def _source(path, data):
         ) from error
 
 
-def work(path, data, task):
+def work(path, data, task, attempt):
     """As `worked`, in a child of this process, which stays for the next task."""
     global _child
     if _child is None or _child.poll() is not None:
@@ -46,7 +46,7 @@ def work(path, data, task):
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     try:
-        pickle.dump((path, data, task), _child.stdin)
+        pickle.dump((path, data, task, attempt), _child.stdin)
         _child.stdin.flush()
         result, error = pickle.load(_child.stdout)
     except (EOFError, OSError, pickle.UnpicklingError) as lost:

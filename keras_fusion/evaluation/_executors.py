@@ -53,7 +53,8 @@ def run_tasks(tasks, executor, source, finish):
 
 
 def _run(jobs, pools, make, width, work, finish):
-    waiting, suspects, deaths, running = deque(jobs), deque(), Counter(), {}
+    waiting, suspects, running = deque(jobs), deque(), {}
+    deaths, tries = Counter(), Counter()
     try:
         while waiting or suspects or running:
             # One suspect alone: if its worker dies again, it has only itself to blame.
@@ -62,7 +63,8 @@ def _run(jobs, pools, make, width, work, finish):
             while (alone or not suspects) and (suspects or waiting) and len(running) < width:
                 job = (suspects or waiting).popleft()
                 try:
-                    running[pools[-1].submit(work, job[0])] = job
+                    tries[id(job)] += 1  # Dask takes equal calls for one
+                    running[pools[-1].submit(work, job[0], tries[id(job)])] = job
                 except cf.BrokenExecutor:  # of a worker that died idle
                     waiting.appendleft(job)
                     broken = True
