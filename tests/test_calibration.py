@@ -105,13 +105,15 @@ def test_bins_have_their_upper_ends():
 
 @pytest.mark.parametrize("metric", [ExpectedCalibrationError, BrierScore])
 def test_half_precision_is_summed_in_float32(metric):
-    """A sum of 20 000 in float16 would be infinite, and one in bfloat16 stop at 256."""
-    y, p = np.tile(Y, 400), np.tile(P, (400, 1)).astype("float16")
-    expected = float(metric()(y, p.astype("float32")))
+    """A sum of 72 000 is infinite in float16."""
+    y, logits = np.tile(Y, 1200), np.tile(LOGITS, (1200, 1)).astype("float16")
+    expected = float(metric(from_logits=True)(y, logits.astype("float32")))
     policy = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy("mixed_float16")
-        made = metric()
+        made = metric(from_logits=True)
     finally:
         keras.config.set_dtype_policy(policy)
-    assert fed(made, y, p, (12_000, 12_000)) == pytest.approx(expected, rel=1e-4)
+    logits = keras.ops.convert_to_tensor(logits)
+    made.update_state(y, logits)
+    assert float(made.result()) == pytest.approx(expected, rel=1e-5)

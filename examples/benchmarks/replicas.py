@@ -35,7 +35,7 @@ def main():
     parser.add_argument("--steps", type=int, help="steps of an epoch")
     parser.add_argument("--epochs", type=int, default=6, help="the first does not count")
     parser.add_argument("--convolutions", choices=["patches", "grouped"], default="patches")
-    parser.add_argument("--output", type=Path, default=Path("runs/benchmarks/replicas.csv"))
+    parser.add_argument("--output", type=Path, default=Path("runs/benchmarks/replicas.jsonl"))
     args = parser.parse_args()
     if keras.backend.backend() != "jax":
         parser.error("start it with KERAS_BACKEND=jax")
@@ -73,8 +73,9 @@ def main():
         )
     args.output.parent.mkdir(parents=True, exist_ok=True)
     about = kf.evaluation.environment()
-    kf.evaluation.append_results(args.output, [{**row, **about} for row in rows])
-    print(f"appended to {args.output}")
+    earlier = kf.evaluation.read_results(args.output) if args.output.exists() else []
+    kf.evaluation.write_results(args.output, [*earlier, *({**row, **about} for row in rows)])
+    print(f"Added to {args.output}")
 
 
 def lenet():

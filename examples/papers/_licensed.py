@@ -26,9 +26,16 @@ def alone(modality, network):
     return keras.Model({modality: inputs}, network(inputs), name=f"{modality}_alone")
 
 
-def of_modality(data, modality):
-    """The data of one modality, `{part: (x, y)}`."""
-    return {part: ({modality: x[modality]}, y) for part, (x, y) in data.items()}
+def part_of(modality):
+    """What a row of one modality (None: of all) is trained on; data may be a function of folds."""
+
+    def part(data, fold):
+        data = data(fold) if callable(data) else data
+        if modality is None:
+            return data
+        return {name: ({modality: x[modality]}, y) for name, (x, y) in data.items()}
+
+    return part
 
 
 def fitted(build, batches, seeds, args, backup_dir, learning_rate=None):

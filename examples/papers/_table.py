@@ -1,15 +1,14 @@
-"""What the commands in this folder share: options, one run after the other, the paper's table.
+"""What the commands in this folder share: one run after the other, and the paper's table.
 
 A table is a list of rows. Every row is trained once for each seed (and each fold, where the paper
-has folds), all rows before more seeds. Each finished run is a line of a CSV file; the same command
-goes on after the last one. At the end published and measured values are printed side by side,
-with intervals and tests, and written as Markdown beside the CSV file.
+has folds), all rows before more seeds. Each finished run is a cell (`kf.evaluation.Cells`) in a
+working folder, and the same command goes on after the last one. At the end all runs of this
+protocol are written to one file of JSON lines and to a report, published beside measured values.
 """
 
-import argparse
+import collections
 import contextlib
 import hashlib
-import io
 import itertools
 import json
 import re
@@ -17,12 +16,10 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import keras
-from rich import box
-from rich.console import Console
-from rich.table import Table as RichTable
+import numpy as np
+from _options import file, title
 
 import keras_fusion as kf
 
@@ -31,79 +28,28 @@ import keras_fusion as kf
 class Row:
     """One row: its name, how it is trained, and what the paper reports.
 
-    `run(data, seeds, args, fold, backup_dir)` returns a dict of numbers for each of the seeds,
-    none named as an option of the command (both are columns of the CSV file);
-    `published` maps those numbers' names to the paper's text.
+    `part(data, fold)` is what it is trained on, by default all there is; its bytes are part of what
+    a run is known by. `run(part, seeds, args, fold, backup_dir)` returns a dict of scores for each
+    of the seeds; every model in it is a new one. `published` maps scores to the paper's text.
     """
 
     name: str
     run: Callable
     published: dict = field(default_factory=dict)
+    part: Callable = lambda data, fold: data
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a paper. `metrics` maps the names of numbers to headings, the main one first."""
+    """One table of a paper. `metrics` maps the names of scores to headings, the main one first."""
 
     name: str  # of the files
     title: str
     rows: list
     metrics: dict
     reference: str  # the row that the others are tested against
-    paired: bool = False  # whether the folds make scores belong together
-    note: str = ""  # what is said below the table
-
-
-def arguments(doc, *, epochs, seeds, quick, folds=1, options=()):
-    """The options of a command.
-
-    Args:
-        doc: The docstring of the command.
-        epochs, seeds, folds: Ints, the paper's.
-        quick: Dict of what --quick makes smaller, such as `{"epochs": 2, "seeds": 1}`. An option
-            that is given stays as it is given.
-        options: Names, defaults and helps of more options: `(("--samples", None, "..."), ...)`.
-            Without a default it is an int, with `False` a switch.
-
-    Returns:
-        Namespace with `epochs`, `seeds` (a list), `folds` (a list), `rows`, `data_dir`,
-        `results`, `at_once`, `quick`, `report` and the further options.
-    """
-    full = {"epochs": epochs, "seeds": seeds, "folds": folds}
-    full |= {name.lstrip("-").replace("-", "_"): default for name, default, _ in options}
-    parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help=f"minutes on a CPU: {quick}, unless given otherwise"
-    )
-    parser.add_argument("--seeds", type=int, help=f"how many (default {seeds})")
-    parser.add_argument("--epochs", type=int, help=f"default {epochs}")
-    if folds > 1:
-        parser.add_argument("--folds", type=int, help=f"the first of {folds} folds (default all)")
-    for name, default, text in options:
-        if isinstance(default, bool):
-            how = {"action": argparse.BooleanOptionalAction}
-        else:
-            how = {"type": int if default is None else type(default)}
-        parser.add_argument(name, default=None, help=f"{text} (default {default})", **how)
-    parser.add_argument("--rows", nargs="+", help="names of rows (default all)")
-    parser.add_argument(
-        "--at-once", type=int, help="seeds trained together (default: all on JAX, else one)"
-    )
-    parser.add_argument("--data-dir", type=Path, help="default: the folder in KERAS_FUSION_DATA")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
-    parser.add_argument("--report", action="store_true", help="train nothing, print what is there")
-    args = parser.parse_args()
-    args.folds = getattr(args, "folds", None)
-    for name, value in (full | quick if args.quick else full).items():
-        if getattr(args, name) is None:
-            setattr(args, name, value)
-    args.seeds, args.folds = list(range(args.seeds)), list(range(args.folds))
-    if args.at_once is None:
-        args.at_once = len(args.seeds) if keras.backend.backend() == "jax" else 1
-    args.protocol = {name: getattr(args, name) for name in full if name not in ("seeds", "folds")}
-    return args
+    note: str = ""
+    pairs: tuple = ()  # (row, reference row, published p) of further tests over the folds
 
 
 def run(table, load, args):
@@ -111,138 +57,175 @@ def run(table, load, args):
 
     Args:
         table: `Table`.
-        load: Function without arguments that returns the data, called when there is something
-            to train.
+        load: Function without arguments that returns the data, not called with --report.
         args: What `arguments` returned.
     """
-    args.results.mkdir(parents=True, exist_ok=True)
     rows = [row for row in table.rows if args.rows is None or row.name in args.rows]
     unknown = set(args.rows or ()) - {row.name for row in rows}
     if unknown:
         names = [row.name for row in table.rows]
         raise SystemExit(f"--rows: expected some of {names}. Received: {sorted(unknown)}")
-    data = None
-    for seeds, fold, row in itertools.product(_chunks(args), args.folds, rows):
-        done = {found["seed"] for found in finished(table, args, row.name, fold)}
-        missing = [seed for seed in seeds if seed not in done]
-        if args.report or not missing:
+    args.output.mkdir(parents=True, exist_ok=True)
+    cells = _cells(table, args)
+    data, hashes = None if args.report else load(), {}
+    chunks = [args.seeds[k : k + args.at_once] for k in range(0, len(args.seeds), args.at_once)]
+    for seeds, fold, row in () if args.report else itertools.product(chunks, args.folds, rows):
+        if (row.name, fold) not in hashes:
+            hashes[row.name, fold] = _hash(row.part(data, fold))
+        identity = {
+            "table": table.name, "row": row.name, "fold": fold, "protocol": args.protocol,
+            "quick": args.quick, "data": hashes[row.name, fold],
+            "backend": keras.backend.backend(),
+        }  # fmt: skip
+        made_by = {seed: {**identity, "seed": seed} for seed in seeds}
+        missing = [seed for seed in seeds if cells.find(made_by[seed]) is None]
+        if not missing:
             continue
-        if data is None:
-            data = load()
-        which = f", fold {fold}" if len(args.folds) > 1 else ""
+        which = f", fold {fold}" if args.folded else ""
         print(f"{row.name}{which}, seeds {missing}", flush=True)
         keras.utils.clear_session(free_memory=True)  # or the models before it stay in memory
-        backup = _backup(table, args, row, fold, missing)
+        backup, part = _backup(args, {**identity, "seeds": missing}), row.part(data, fold)
         begin = time.perf_counter()
-        scores = row.run(data, missing, args, fold, backup)
-        seconds = (time.perf_counter() - begin) / len(missing)
-        twice = sorted({"row", "seed", "fold", *args.protocol} & set().union(*scores))
-        if twice:
-            raise ValueError(
-                f"{row.name}: expected numbers named unlike options. Received: {twice}"
-            )
-        lines = [
-            {"row": row.name, "seed": seed, "fold": fold, **args.protocol, **found,
-             "seconds": round(seconds, 1), **kf.evaluation.environment()}
-            for seed, found in zip(missing, scores, strict=True)
-        ]  # fmt: skip
-        kf.evaluation.append_results(file(table, args), lines)
-        _remove(backup)
-    report(table, args, rows)
+        scores = row.run(part, missing, args, fold, backup)
+        seconds = round((time.perf_counter() - begin) / len(missing), 1)
+        about = {
+            "method": row.name, "fold": fold if args.folded else None, "seconds": seconds,
+            "finished": time.time(), **_counts(part), "data_sha256": hashes[row.name, fold],
+            "quick": args.quick, "arguments": args.protocol,
+        }  # fmt: skip
+        for seed, found in zip(missing, scores, strict=True):
+            cells.write(made_by[seed], {**about, "seed": seed, "scores": found})
+        shutil.rmtree(backup, ignore_errors=True)
+        with contextlib.suppress(OSError):  # something else is in it
+            backup.parent.rmdir()
+    report(table, args)
 
 
-def _chunks(args):
-    return [args.seeds[k : k + args.at_once] for k in range(0, len(args.seeds), args.at_once)]
+def _cells(table, args):
+    return kf.evaluation.Cells(args.results / table.name)
 
 
-def _backup(table, args, row, fold, seeds):
+def _hash(part):
+    """The hash of arrays in memory; of data that bring one, that; of what is on disk none."""
+    if "sha256" in part:
+        return part["sha256"]
+    found = hashlib.sha256()
+    for path, array in keras.tree.flatten_with_path(part):
+        if not isinstance(array, np.ndarray) or isinstance(array, np.memmap):
+            return None
+        found.update(f"{path} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array))
+    return found.hexdigest()[:16]
+
+
+def _counts(part):
+    """How many samples were trained on and scored, for the corrected test over folds."""
+    if "train" not in part:
+        return {}
+    scored = part["test"] if "test" in part else part["validation"]
+    return {"train_samples": len(part["train"][1]), "test_samples": len(scored[1])}
+
+
+def _backup(args, identity):
     """A folder for the unfinished training of these seeds, of this protocol and no other."""
-    which = json.dumps([table.name, row.name, fold, seeds, args.protocol, keras.backend.backend()])
-    words = re.sub("[^a-z0-9]+", "_", f"{table.name} {row.name}".lower())
-    folder = f"{words}_{hashlib.sha256(which.encode()).hexdigest()[:8]}"
-    return args.results / "backup" / folder
+    words = re.sub("[^a-z0-9]+", "_", f"{identity['table']} {identity['row']}".lower())
+    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+    return args.results / "backup" / f"{words}_{key}"
 
 
-def _remove(backup):
-    """Removes a finished training's folder, and the one above it if nothing else is there."""
-    shutil.rmtree(backup, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        backup.parent.rmdir()
+def finished(table, args):
+    """The runs of this protocol: cells, and those of the table's file that are none here.
 
-
-def file(table, args):
-    return args.results / f"{table.name}{'_quick' if args.quick else ''}.csv"
-
-
-def finished(table, args, row, fold=None):
-    """The lines of a row with this command's protocol, seeds and folds."""
-    path = file(table, args)
-    return [
-        found
-        for found in (kf.evaluation.read_results(path) if path.exists() else ())
-        if found["row"] == row
-        and found["seed"] in args.seeds
-        and found["fold"] in (args.folds if fold is None else [fold])
-        and all(found.get(name) == value for name, value in args.protocol.items())
+    The latter are marked as imported. They are shown, and are trained all the same where they are
+    asked for.
+    """
+    own = [
+        row
+        for row in _cells(table, args).rows()
+        if (row["arguments"], row["quick"]) == (args.protocol, args.quick)
+        and row["backend"] == keras.backend.backend()
     ]
+    own.sort(key=lambda row: row["finished"])
+    data = {_of(row): row["data_sha256"] for row in own}  # the last ones'
+    found = {_place(row): row for row in own if row["data_sha256"] == data[_of(row)]}
+    path = file(table.name, args)
+    for row in kf.evaluation.read_results(path) if path.exists() else ():
+        hashed = row.get("data_sha256")
+        if row["arguments"] == args.protocol and hashed in (None, data.get(_of(row), hashed)):
+            found.setdefault(_place(row), {**row, "imported": True})
+    for name in ("seed", "fold"):
+        if f"{name}s" in args.changes["usual"]:
+            allowed = [None, *getattr(args, f"{name}s")]
+            found = {place: row for place, row in found.items() if row[name] in allowed}
+    names = [row.name for row in table.rows]
+    order = {name: k for k, name in enumerate(dict.fromkeys([*names, *(p[0] for p in found)]))}
+    return [found[place] for place in sorted(found, key=lambda p: (order[p[0]], p[1:]))]
 
 
-def report(table, args, rows):
-    """Prints published and measured values and writes them as Markdown."""
-    found = {row.name: finished(table, args, row.name) for row in rows}
-    found = {name: lines for name, lines in found.items() if lines}
-    if not found:
+def _of(row):
+    return row["method"], row["fold"] or 0
+
+
+def _place(row):
+    return *_of(row), row["seed"]
+
+
+def report(table, args):
+    """Writes the runs as JSON lines; prints published and measured values, and writes the page."""
+    rows = finished(table, args)
+    if not rows:
         raise SystemExit("Nothing has been measured yet.")
-    main = next(iter(table.metrics))
-    shown = RichTable(box=box.MARKDOWN)
-    shown.add_column("row")
-    for heading in table.metrics.values():
-        shown.add_column(f"{heading}, published", justify="right")
-        shown.add_column("measured (99 %)", justify="right")
-    shown.add_column("runs", justify="right")
-    for row in rows:
-        if row.name in found:
-            lines = found[row.name]
-            cells = [(row.published.get(m, ""), _interval(lines, m)) for m in table.metrics]
-            shown.add_row(row.name, *itertools.chain(*cells), str(len(lines)))
-    protocol = ", ".join(f"{name} {value}" for name, value in args.protocol.items())
-    quick = "Quick version, not the paper's protocol: " if args.quick else "Protocol: "
-    note = f"{quick}{protocol}. {table.note}".strip()
-    Console(width=160).print(table.title, shown, note, sep="\n")
-
-    reference = table.reference if table.reference in found else next(iter(found))
-    paired = table.paired and len({len(lines) for lines in found.values()}) == 1
-    comparison = kf.evaluation.Comparison(
-        {name: [line[main] for line in _sorted(lines)] for name, lines in found.items()},
-        table.metrics[main], reference, paired=paired, environment=_surroundings(found),
-    )  # fmt: skip
-    tests = kf.evaluation.markdown_report(comparison, title="Differences")
-    text = io.StringIO()
-    Console(width=160, file=text).print(shown)
-    lines = "\n".join(line.strip() for line in text.getvalue().splitlines() if line.strip())
-    page = f"# {table.title}\n\n{note}\n\n{lines}\n\n#{tests}"
-    path = file(table, args).with_suffix(".md")
-    partial = path.with_suffix(".tmp")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    kf.evaluation.write_results(file(table.name, args), rows)
+    names = [row["method"] for row in rows]
+    reference = table.reference if table.reference in names else names[0]
+    page = [f"# {title(table.title, args)}", " ".join(_notes(table, args, rows)).strip()]
+    for metric, heading in table.metrics.items():
+        comparison = kf.evaluation.Comparison.of_runs(rows, metric, reference)
+        if metric != list(table.metrics)[-1]:
+            comparison.environment = None  # said once, at the end
+        published = {r.name: r.published.get(metric, "") for r in table.rows if r.name in names}
+        page.append("#" + kf.evaluation.markdown_report(
+            comparison, None, heading, published if any(published.values()) else None
+        ).strip())  # fmt: skip
+    tests = list(filter(None, (_paired(rows, next(iter(table.metrics)), *p) for p in table.pairs)))
+    if tests:
+        page += ["## Tests over the folds (means over the seeds)", "\n".join(tests)]
+    text = "\n\n".join(page)
+    print(text)
+    path = file(table.name, args, ".md")
+    path.write_text(f"{text}\n", encoding="utf-8")
     print(f"Written: {path}")
 
 
-def _surroundings(found):
-    """Versions and hardware of all runs; where they differ, every one that occurs."""
-    lines = list(itertools.chain(*found.values()))
-    names = kf.evaluation.environment() | dict.fromkeys(("tensorflow", "jax", "torch"))
-    seen = {n: list(dict.fromkeys(str(line[n]) for line in lines if n in line)) for n in names}
-    return {name: " or ".join(values) for name, values in seen.items()}
+def _notes(table, args, rows):
+    """Protocol, what is not done yet, which runs are imported, and the table's own note."""
+    folds = args.folds if args.folded else [0]
+    asked = set(itertools.product((row.name for row in table.rows), folds, args.seeds))
+    done = len(asked & {_place(row) for row in rows})
+    imported = collections.Counter(row["method"] for row in rows if row.get("imported"))
+    notes = [f"Protocol: {', '.join(f'{name} {value}' for name, value in args.protocol.items())}."]
+    if done < len(asked):
+        notes.append(f"Unfinished: {done} of {len(asked)} runs.")
+    if imported:
+        counts = ", ".join(f"{name} ({count})" for name, count in imported.items())
+        which = "all runs" if imported.total() == len(rows) else counts
+        notes.append(f"Imported, shown and never taken in place of a training: {which}.")
+    return [*notes, table.note]
 
 
-def _sorted(lines):
-    return sorted(lines, key=lambda line: (line["fold"], line["seed"]))
-
-
-def _interval(lines, metric):
-    values = [line[metric] for line in lines if metric in line]
-    if not values:
-        return ""
-    mean, low, high = kf.evaluation.mean_interval(values)
-    return f"{mean:.4g}" + (f" ± {(high - low) / 2:.2g}" if len(values) > 2 else "")
+def _paired(rows, metric, name, reference, published):
+    """A line on the difference of two rows over the folds that both have; None below two."""
+    rows = [row for row in rows if row["method"] in (name, reference)]
+    folds = [{row["fold"] for row in rows if row["method"] == of} for of in (name, reference)]
+    count = len(folds[0] & folds[1])
+    if count < 2:
+        return None
+    found = kf.evaluation.Comparison.of_runs(rows, metric, reference).rows()
+    (found,) = (row for row in found if row["method"] == name)
+    text = (
+        f"- {name} against {reference}: {found['difference']:+.1f} points over {count} folds, "
+        f"paired t p = {found['p_paired_t']:.2g}"
+    )
+    if "p_corrected_t" in found:
+        text += f", corrected for overlapping training parts p = {found['p_corrected_t']:.2g}"
+    return text + (f" (published: p = {published})" if published else "")

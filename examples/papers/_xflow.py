@@ -21,9 +21,11 @@ talker, so this says nothing about new people), 12 frames of the lips and, in pl
 --quick: 20 epochs, 1 seed, 2 folds, batches of 32 (more steps), frames of half the size.
 """
 
+import argparse
 import hashlib
 import json
 
+import _options
 import _table
 import keras
 import numpy as np
@@ -45,8 +47,7 @@ BATCH = {"cnn_mlp": 128, "dtn": 128, "cnn_mlp_lstm": 32}
 GRID_FRAMES = 6  # as CUAVE and Digits
 QUICK = {"epochs": 20, "seeds": 1, "folds": 2, "batch": 32, "shrink": 2}
 OPTIONS = (
-    ("--data", "avletters", f"one of {', '.join(DATA)}"),
-    ("--batch", 0, "batch size of all rows; 0: the paper's 128 and 32"),
+    ("--batch", None, "batch size of all rows; without it the paper's 128 and 32"),
     ("--shrink", 1, "a pixel is the mean of so many by so many; kernels shrink with it"),
     ("--published-protocol", False, "the authors' way, which is too optimistic: see above"),
 )
@@ -54,47 +55,48 @@ OPTIONS = (
 
 def arguments(doc, data=tuple(DATA), **changes):
     """The options of a command; as many folds as the data set has."""
-    full = {"epochs": 300, "seeds": 5, "folds": max(folds for *_, folds in DATA.values())}
-    args = _table.arguments(
-        f"{doc}\n{__doc__}", **{**full, "quick": QUICK, "options": OPTIONS, **changes}
-    )
-    if args.data not in data:
-        raise SystemExit(f"--data: expected one of {list(data)}. Received: {args.data!r}")
-    args.folds = args.folds[: DATA[args.data][3]]
-    return args
+    which = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    which.add_argument("--data", default=data[0])
+    name = which.parse_known_args()[0].data
+    if name not in data:
+        raise SystemExit(f"--data: expected one of {list(data)}. Received: {name!r}")
+    options = (("--data", name, f"one of {', '.join(data)}"), *OPTIONS)
+    full = {"epochs": 300, "seeds": 5, "folds": DATA[name][3], "quick": QUICK, "options": options}
+    return _options.arguments(f"{doc}\n{__doc__}", **{**full, **changes})
 
 
-class Folds:
-    """Parts of a data set by form and fold; the last one stays in memory."""
+def folds(args):
+    """A function of form and fold that returns `{"train": (x, y), "test": (x, y)}`.
 
-    def __init__(self, args):
-        self._args, self._key, self._parts = args, None, None
+    x has "image" and "audio". The last one stays in memory, and goes before the next is read.
+    """
+    kept = {}
 
-    def __call__(self, form, fold):
-        """`{"train": (x, y), "test": (x, y)}`, x with "image" and "audio"."""
-        if self._key != (form, fold):
-            self._key, self._parts = None, None  # two at once need not fit in memory
-            self._parts = self._load(form, fold)
-            self._key = form, fold
-        return self._parts
+    def parts(form, fold):
+        if (form, fold) not in kept:
+            kept.clear()
+            kept[form, fold] = _load(args, form, fold)
+        return kept[form, fold]
 
-    def _load(self, form, fold):
-        name = DATA[self._args.data][0]
-        try:
-            if name == "grid_digits":
-                data = _grid_digits(self._args.data_dir, form, fold)
-            else:
-                module = getattr(kf.datasets, name)
-                data = module.load_data(self._args.data_dir, form, fold, validation=False)
-        except FileNotFoundError as error:
-            raise SystemExit(
-                f"{error}\n\n{kf.datasets.info(name)}\n\n--data grid_digits runs on open data."
-            ) from None
-        step = self._args.shrink
-        return {
-            part: ({**x, "image": shrunk(x["image"], step, form)}, y)
-            for part, (x, y) in data.items()
-        }
+    return parts
+
+
+def _load(args, form, fold):
+    name = DATA[args.data][0]
+    try:
+        if name == "grid_digits":
+            data = _grid_digits(args.data_dir, form, fold)
+        else:
+            module = getattr(kf.datasets, name)
+            data = module.load_data(args.data_dir, form, fold, validation=False)
+    except FileNotFoundError as error:
+        raise SystemExit(
+            f"{error}\n\n{kf.datasets.info(name)}\n\n--data grid_digits runs on open data."
+        ) from None
+    return {
+        part: ({**x, "image": shrunk(x["image"], args.shrink, form)}, y)
+        for part, (x, y) in data.items()
+    }
 
 
 def _grid_digits(data_dir, form, fold):
@@ -159,15 +161,16 @@ def network(kind, args, x, cross=True, residual=True):
 def row(name, published, kind, cross=False, residual=False, fold=None):
     """A row that is one of the paper's networks; `fold`: instead of the command's."""
 
-    def run(data, seeds, args, number, backup_dir):
-        parts = data(FORMS[kind], number if fold is None else fold)
-
+    def run(parts, seeds, args, number, backup_dir):
         def build():
             return network(kind, args, parts["train"][0], cross, residual)
 
         return scores(name, kind, build, parts, seeds, args, number, backup_dir)
 
-    return _table.Row(name, run, {"accuracy": published})
+    def part(data, number):
+        return data(FORMS[kind], number if fold is None else fold)
+
+    return _table.Row(name, run, {"accuracy": published}, part)
 
 
 def compiled(model):
@@ -237,7 +240,7 @@ def _start(build, prepare, args, name, seed, fold):
         if not path.exists():
             raise SystemExit(
                 f"--published-protocol: expected the weights after fold {fold - 1} in {path}. "
-                "Received: no such file. Remove this row's lines from the CSV file to start anew"
+                "Received: no such file. Remove this row's runs from --results to start anew"
             )
         model.load_weights(path)
     elif prepare is not None:
@@ -249,43 +252,8 @@ def _keep(model, args, name, seed, fold):
     path = _carried(args, name, seed, fold)
     path.parent.mkdir(parents=True, exist_ok=True)
     model.save_weights(path)
-    # The one before is needed until this fold's line is written.
+    # The one before is needed until this fold's run is written.
     _carried(args, name, seed, fold - 2).unlink(missing_ok=True)
-
-
-def run(table, args, pairs=()):
-    """Trains, prints and writes the table, then the paired tests over the folds.
-
-    Args:
-        table: `_table.Table`.
-        args: What `arguments` returned.
-        pairs: `(row, reference row, published p)` of each test.
-    """
-    _table.run(table, lambda: Folds(args), args)
-    lines = []
-    for name, reference, published in pairs:
-        by_fold = [_fold_means(table, args, row) for row in (name, reference)]
-        both = sorted(set(by_fold[0]) & set(by_fold[1]))
-        if len(both) > 1:
-            first, second = ([means[fold] for fold in both] for means in by_fold)
-            test = kf.evaluation.paired_t_test(first, second)
-            lines.append(
-                f"- {name} against {reference}: {np.mean(first) - np.mean(second):+.1f} points "
-                f"over {len(both)} folds, p = {test.p:.2g}"
-                + (f" (published: p = {published})" if published else "")
-            )
-    if lines:
-        text = "\n".join(["### Paired t tests over the folds (means over the seeds)", "", *lines])
-        print(text)
-        path = _table.file(table, args).with_suffix(".md")
-        path.write_text(f"{path.read_text(encoding='utf-8')}\n{text}\n", encoding="utf-8")
-
-
-def _fold_means(table, args, row):
-    found = {}
-    for line in _table.finished(table, args, row):
-        found.setdefault(line["fold"], []).append(line["accuracy"])
-    return {fold: float(np.mean(values)) for fold, values in found.items()}
 
 
 def note(args, *more):

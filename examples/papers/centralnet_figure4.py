@@ -21,6 +21,7 @@ Data: `mnist.npz` in KERAS_FUSION_DATA or --data-dir, else Keras' download.
 import functools
 import itertools
 
+import _options
 import _table
 import numpy as np
 from _centralnet import PAIR, errors, mm_mnist, networks, scores
@@ -51,34 +52,37 @@ def row(name, energy, ratio, size):
         return kf.build(method, networks(PAIR, size), **arguments)
 
     def run(data, seeds, args, fold, backup_dir):
-        parts = data(energy, ratio)
-        found = scores(build, parts, seeds, args, backup_dir, 0.01, apart)
-        wrong = errors(found, "central", args.test)
-        return [{"errors": int(value), "energy": energy, "share_ratio": ratio} for value in wrong]
+        found = scores(build, data, seeds, args, backup_dir, 0.01, apart)
+        return [{"errors": int(value)} for value in errors(found, "central", args.test)]
 
-    return _table.Row(f"{name}, energy {energy}, share {ratio}", run)
+    return _table.Row(
+        f"{name}, energy {energy}, share {ratio}", run, part=lambda data, _: data(energy, ratio)
+    )
 
 
 def draw(table, args, names):
     """CentralNet's errors, the ensemble's, and the difference, over energy and share ratio."""
     grids = {name: {} for name in names}
+    runs = _table.finished(table, args)
     for name, energy, ratio in itertools.product(names, ENERGIES, RATIOS):
-        lines = _table.finished(table, args, f"{name}, energy {energy}, share {ratio}")
-        if lines:
-            grids[name][energy, ratio] = np.mean([line["errors"] for line in lines])
+        own = f"{name}, energy {energy}, share {ratio}"
+        found = [run["scores"]["errors"] for run in runs if run["method"] == own]
+        if found:
+            grids[name][energy, ratio] = np.mean(found)
     central, other = grids["CentralNet"], grids["Ensemble"]
     both = [cell for cell in central if cell in other]
     grids["CentralNet - Ensemble"] = {cell: central[cell] - other[cell] for cell in both}
-    path = _table.file(table, args).with_suffix(".png")
+    path, title = _options.file(table.name, args, ".png"), _options.title(table.title, args)
     grids = {f"{name}: errors": grid for name, grid in grids.items() if grid}
-    kf.plots.plot_score_grid(grids, "energy", "share ratio", path, table.title)
+    kf.plots.plot_score_grid(grids, "energy", "share ratio", path, title)
     print(f"Written: {path}")
 
 
 def main():
-    args = _table.arguments(__doc__, epochs=100, seeds=64, quick=QUICK, options=OPTIONS)
-    everything = args.protocol.pop("all")  # no part of how a row is trained
-    names = list(METHODS)[: None if everything else 2]
+    args = _options.arguments(__doc__, epochs=100, seeds=64, quick=QUICK, options=OPTIONS)
+    names = list(METHODS)[: None if args.all else 2]
+    for about in (args.protocol, *args.changes.values()):
+        about.pop("all", None)  # more rows, each trained as before
     cells = [(name, *at) for at in itertools.product(ENERGIES, RATIOS) for name in names]
     table = _table.Table(
         name="centralnet_figure4",

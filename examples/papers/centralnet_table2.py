@@ -22,6 +22,7 @@ minutes on one CPU core with TensorFlow.
 Data: `mnist.npz` in KERAS_FUSION_DATA or --data-dir, else Keras' download.
 """
 
+import _options
 import _table
 from _centralnet import PAIR, errors, mm_mnist, networks, scores
 
@@ -65,7 +66,7 @@ def methods(args):
         "Fusion+Ensemble Prod": ("63 ± 1.5", early("fusion_ensemble", "product", 2), 0.01),
         "Baseline on one modality": ("230 ± 2.7", fusion("late_mean"), 0.01, PAIR),
         "Concat + Multi-Task": ("62 ± 1.2", fusion("concat_multitask"), 0.01),
-        "Moddrop": ("60 ± 1.5", fusion("moddrop", rate=0.2), 0.05),
+        "Moddrop": ("60 ± 1.5", fusion("moddrop", rate=0.2, allow_none=True), 0.05),
         "Gated Multimodal Unit": ("68 ± 1.8", fusion("gmu", dropout=0.25), 0.01),
         "CentralNet": ("53 ± 1.2", fusion("centralnet", kernel_size=5), 0.01),
     }
@@ -85,7 +86,7 @@ def row(name, published, build, learning_rate, apart=()):
 
 
 def main():
-    args = _table.arguments(__doc__, epochs=100, seeds=64, quick=QUICK, options=OPTIONS)
+    args = _options.arguments(__doc__, epochs=100, seeds=64, quick=QUICK, options=OPTIONS)
     table = _table.Table(
         name="centralnet_table2",
         title="CentralNet, Table 2: errors in 10,000 test digits of Multimodal MNIST",

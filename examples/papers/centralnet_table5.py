@@ -21,9 +21,10 @@ interrupted begins anew.
 Data: the features of Neverova et al., on request; see `kf.datasets.info("montalbano")`.
 """
 
+import _options
 import _table
 import keras
-from _licensed import alone, fitted, load_or_explain, of_modality, predicted
+from _licensed import alone, fitted, load_or_explain, part_of, predicted
 
 import keras_fusion as kf
 
@@ -57,7 +58,7 @@ def methods():
         "Weighted mean": ("97.54 ± 0.02", fusion("weighted_mean")),
         "Concat": ("97.76 ± 0.05", fusion("concat")),
         "Concat + Multi-Task": ("98.02 ± 0.04", fusion("concat_multitask")),
-        "Moddrop": ("98.19 ± 0.03", fusion("moddrop", rate=0.5)),
+        "Moddrop": ("98.19 ± 0.03", fusion("moddrop", rate=0.5, allow_none=True)),
         "Gated Multimodal Unit": ("97.98 ± 0.04", fusion("gmu", fusion_units=HIDDEN[-1])),
         "CentralNet": ("98.27 ± 0.03", lambda: kf.presets.centralnet_montalbano(padded=True)),
     }
@@ -78,9 +79,6 @@ def row(name, published, build, modality=None):
         return model
 
     def run(data, seeds, args, fold, backup_dir):
-        if modality is not None:
-            data = of_modality(data, modality)
-
         def batches(seed):
             return kf.datasets.BalancedBatches(data["train"], per_class=2, seed=seed)
 
@@ -94,7 +92,7 @@ def row(name, published, build, modality=None):
             found.append({"macro_accuracy": 100 * scores["macro_accuracy"]})
         return found
 
-    return _table.Row(name, run, {"macro_accuracy": published})
+    return _table.Row(name, run, {"macro_accuracy": published}, part_of(modality))
 
 
 def load(args):
@@ -102,7 +100,7 @@ def load(args):
 
 
 def main():
-    args = _table.arguments(__doc__, epochs=100, seeds=64, quick=QUICK)
+    args = _options.arguments(__doc__, epochs=100, seeds=64, quick=QUICK)
     args.at_once = 1  # every run is written as soon as it is done
     table = _table.Table(
         name="centralnet_table5",

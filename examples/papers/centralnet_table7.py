@@ -27,10 +27,11 @@ test part; here the defaults are trained, with moving averages and Keras' initia
 Data: `multimodal_imdb.hdf5` (8 GB); see `kf.datasets.info("mm_imdb")`.
 """
 
+import _options
 import _table
 import keras
 import numpy as np
-from _licensed import alone, load_or_explain, of_modality, predicted
+from _licensed import alone, load_or_explain, part_of, predicted
 
 import keras_fusion as kf
 
@@ -82,7 +83,7 @@ def methods():
         "Weighted mean": ("0.635 0.550 0.626 0.634", fusion("weighted_mean")),
         "Concat": ("0.611 0.506 0.599 0.614", fusion("concat")),
         "Concat + Multi-Task": ("0.623 0.528 0.613 0.622", fusion("concat_multitask")),
-        "Moddrop": ("0.624 0.526 0.614 0.625", fusion("moddrop", rate=0.25)),
+        "Moddrop": ("0.624 0.526 0.614 0.625", fusion("moddrop", rate=0.25, allow_none=True)),
         "Gated Multimodal Unit": (
             "0.630 0.541 0.617 0.630",
             fusion("gmu", fusion_units=HIDDEN[-1]),
@@ -113,8 +114,6 @@ def row(name, published, build, modality=None, positive_weight=2.0):
         return model
 
     def run(data, seeds, args, fold, backup_dir):
-        if modality is not None:
-            data = of_modality(data, modality)
         watched = "val_f1_macro" if modality is not None else "val_central_f1_macro"
         stopping = keras.callbacks.EarlyStopping(
             watched, patience=args.patience, mode="max", restore_best_weights=True
@@ -131,7 +130,7 @@ def row(name, published, build, modality=None, positive_weight=2.0):
             found.append({**scores, "epoch": int(replicas.best_epochs[k])})
         return found
 
-    return _table.Row(name, run, published)
+    return _table.Row(name, run, published, part_of(modality))
 
 
 def load(args):
@@ -148,7 +147,7 @@ def load(args):
 
 
 def main():
-    args = _table.arguments(__doc__, epochs=200, seeds=64, quick=QUICK, options=OPTIONS)
+    args = _options.arguments(__doc__, epochs=200, seeds=64, quick=QUICK, options=OPTIONS)
     rows = []
     for name, (published, *about) in methods().items():
         rows.append(row(name, dict(zip(METRICS, published.split(), strict=False)), *about))

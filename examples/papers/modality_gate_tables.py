@@ -31,10 +31,11 @@ Data: see `kf.datasets.info("bu_3dfe")` and `kf.datasets.info("washington_rgbd")
 import argparse
 import functools
 
+import _options
 import _table
 import keras
 import numpy as np
-from _licensed import alone, fitted, load_or_explain, of_modality, predicted
+from _licensed import alone, fitted, load_or_explain, part_of, predicted
 from keras import layers
 
 import keras_fusion as kf
@@ -138,10 +139,6 @@ def row(name, published, build, modality):
         return model
 
     def run(data, seeds, args, fold, backup_dir):
-        data = data(fold)
-        if modality is not None:
-            data = of_modality(data, modality)
-
         def batches(seed):
             return kf.datasets.as_pydataset(data["train"], args.batch_size, seed=seed)
 
@@ -155,7 +152,7 @@ def row(name, published, build, modality):
             found.append({"accuracy": 100 * scores["accuracy"]})
         return found
 
-    return _table.Row(name, run, {"accuracy": published})
+    return _table.Row(name, run, {"accuracy": published}, part_of(modality))
 
 
 def annealed(epoch, epochs, first=1e-3, last=1e-5):
@@ -190,7 +187,7 @@ def main():
     which.add_argument("--table", type=int, choices=list(TABLES), default=1)
     number = which.parse_known_args()[0].table
     name, folds, published = TABLES[number]
-    args = _table.arguments(
+    args = _options.arguments(
         __doc__, epochs=400, seeds=1, folds=folds, quick=QUICK,
         options=(("--table", number, "1, 3 or 4"), *OPTIONS),
     )  # fmt: skip
@@ -207,7 +204,6 @@ def main():
         ],
         metrics={"accuracy": "test accuracy, %"},
         reference="Ours: RGB-VGG19+DepthMap-scratch",
-        paired=True,
         note="Random weights and tiny images." if args.quick else "",
     )
     _table.run(table, loader(name, folds, args), args)

@@ -36,12 +36,13 @@ Data: see `kf.datasets.info("afew")`, `"audioset"`, `"montalbano"`, `"mm_imdb"`.
 
 import argparse
 
+import _options
 import _table
 import centralnet_table5
 import centralnet_table7
 import keras
 import numpy as np
-from _licensed import alone, fitted, load_or_explain, of_modality, predicted
+from _licensed import alone, fitted, load_or_explain, part_of, predicted
 
 import keras_fusion as kf
 
@@ -67,7 +68,7 @@ def method_rows(networks, centralnet, moddrop_rate=0.5, gmu_units=512, early=Non
         "Early": fusion("early", **(early or {})),
         "Late (concatenated scores)": fusion("concat"),
         "Late (weighted mean)": fusion("weighted_mean"),
-        "ModDrop": fusion("moddrop", rate=moddrop_rate),
+        "ModDrop": fusion("moddrop", rate=moddrop_rate, allow_none=True),
         "GMU": fusion("gmu", fusion_units=gmu_units),
         "CentralNet": centralnet,
     }
@@ -122,8 +123,6 @@ def afew_row(name, published, build, modality=None):
         return model
 
     def run(data, seeds, args, fold, backup_dir):
-        if modality is not None:
-            data = of_modality(data, modality)
         replicas = kf.training.fit_replicas(
             compiled, *data["train"], seeds, args.epochs, 32, backup_dir=backup_dir
         )
@@ -131,7 +130,7 @@ def afew_row(name, published, build, modality=None):
         accuracy = found["accuracy" if modality is not None else "central_accuracy"]
         return [{"accuracy": 100 * float(value)} for value in accuracy]
 
-    return _table.Row(name, run, {"accuracy": published})
+    return _table.Row(name, run, {"accuracy": published}, part_of(modality))
 
 
 # AudioSet
@@ -190,9 +189,6 @@ def audioset_row(name, published, build, modality=None):
         return model
 
     def run(data, seeds, args, fold, backup_dir):
-        if modality is not None:
-            data = of_modality(data, modality)
-
         def batches(seed):
             return kf.datasets.as_pydataset(data["train"], args.batch_size, seed=seed)
 
@@ -203,7 +199,7 @@ def audioset_row(name, published, build, modality=None):
             found.append({"f1_micro": 100 * micro})
         return found
 
-    return _table.Row(name, run, {"f1_micro": published})
+    return _table.Row(name, run, {"f1_micro": published}, part_of(modality))
 
 
 def load_audioset(args):
@@ -260,7 +256,7 @@ def mm_imdb(args):
 
 
 def settings(data):
-    """What `_table.arguments` needs to know of a column: the paper's numbers and --quick's."""
+    """What `_options.arguments` needs to know of a column: the paper's numbers and --quick's."""
     if data == "mm_imdb":
         quick = {**QUICK, "samples": 2000}
         return {"epochs": 200, "seeds": 64, "quick": quick, "options": centralnet_table7.OPTIONS}
@@ -280,7 +276,7 @@ def main():
     data = which.parse_known_args()[0].data
     own = settings(data)
     options = (("--data", data, f"one of {', '.join(COLUMNS)}"), *own.pop("options"))
-    args = _table.arguments(__doc__, options=options, **own)
+    args = _options.arguments(__doc__, options=options, **own)
     if data in ("audioset", "montalbano"):
         args.at_once = 1  # every run is written as soon as it is done
     rows, metrics, load = {

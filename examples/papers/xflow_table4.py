@@ -27,9 +27,9 @@ PUBLISHED = {  # the DTN; baseline, XFlow and p of both networks
 PRETRAINING = 50  # epochs of each autoencoder
 
 
-def dtn(data, seeds, args, fold, backup_dir):
+def dtn(averaged, seeds, args, fold, backup_dir):
     parts = {}
-    for part, (x, y) in data("averaged", fold).items():
+    for part, (x, y) in averaged.items():
         image = _xflow.shrunk(x["image"], max(1, 2 // args.shrink), "averaged")
         parts[part] = {"image": image.reshape(len(y), -1), "audio": x["audio"]}, y
     x = parts["train"][0]
@@ -53,21 +53,21 @@ def main():
     args = _xflow.arguments(__doc__)
     first, cnn, lstm = PUBLISHED[args.data]
     names = ("CNN x MLP", "{CNN x MLP}-LSTM")
-    rows = [_table.Row("DTN", dtn, {"accuracy": first})]
+    rows = [_table.Row("DTN", dtn, {"accuracy": first}, lambda data, fold: data("averaged", fold))]
     for name, kind, published in zip(names, ("cnn_mlp", "cnn_mlp_lstm"), (cnn, lstm), strict=True):
         rows.append(_xflow.row(f"{name}, baseline", published[0], kind))
         rows.append(_xflow.row(f"{name}, XFlow", published[1], kind, cross=True, residual=True))
+    p_values = zip(names, (cnn[2], lstm[2]), strict=True)
     table = _table.Table(
         name=f"xflow_table4_{args.data}",
         title=f"XFlow, Table IV: accuracy (%) on {args.data}",
         rows=rows,
         metrics={"accuracy": "accuracy"},
         reference="CNN x MLP, baseline",
-        paired=True,
         note=_xflow.note(args),
+        pairs=tuple((f"{n}, XFlow", f"{n}, baseline", p) for n, p in p_values),
     )
-    p_values = zip(names, (cnn[2], lstm[2]), strict=True)
-    _xflow.run(table, args, [(f"{n}, XFlow", f"{n}, baseline", p) for n, p in p_values])
+    _table.run(table, lambda: _xflow.folds(args), args)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,10 @@ def main():
         rows=rows,
         metrics={"accuracy": "accuracy"},
         reference="CNN x MLP, both",
-        paired=True,
         note=_xflow.note(args),
+        pairs=tuple(pairs),
     )
-    _xflow.run(table, args, pairs)
+    _table.run(table, lambda: _xflow.folds(args), args)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def main():
         reference=f"{NAME}, baseline",
         note=_xflow.note(args, "CorrRNN, published: AVletters 83.4, CUAVE 95.9."),
     )
-    _xflow.run(table, args)
+    _table.run(table, lambda: _xflow.folds(args), args)
 
 
 if __name__ == "__main__":

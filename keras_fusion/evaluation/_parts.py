@@ -4,8 +4,7 @@ import keras
 import numpy as np
 
 from keras_fusion.evaluation.folds import check_folds
-from keras_fusion.training._identity import data_digest
-from keras_fusion.training._replica_epochs import on_disk
+from keras_fusion.training import data_digest, on_disk
 
 PARTS = ("train", "validation", "test")
 

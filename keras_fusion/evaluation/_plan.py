@@ -15,10 +15,7 @@ from keras_fusion.evaluation._parts import few, is_arrays
 from keras_fusion.evaluation._progress import progress
 from keras_fusion.evaluation._work import Task, run_seeds
 from keras_fusion.evaluation.comparison import default_metric, score_of
-from keras_fusion.training._identity import described, digest, model_digest
-from keras_fusion.training._replica_epochs import rates
-from keras_fusion.training._replica_fits import MadeCallbacks
-from keras_fusion.training._starts import Starts
+from keras_fusion.training import MadeCallbacks, Starts, described, digest, model_digest, rates
 
 _FORMAT = 1  # of what a run's hash is made of
 

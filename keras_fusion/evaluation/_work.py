@@ -7,11 +7,7 @@ import numpy as np
 
 from keras_fusion.evaluation._parts import is_arrays, samples
 from keras_fusion.evaluation.results import environment
-from keras_fusion.training._identity import model_digest
-from keras_fusion.training._replica_data import Ordered
-from keras_fusion.training._replica_epochs import on_disk
-from keras_fusion.training._starts import Starts
-from keras_fusion.training.replicas import train_each
+from keras_fusion.training import Ordered, Starts, model_digest, on_disk, train_each
 
 
 def run_seeds(build, parts, seeds, arguments, starts=None, keep_predictions=False, folder=None):

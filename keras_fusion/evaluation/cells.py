@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_fusion._files import whole_file
 from keras_fusion.evaluation.results import check_plain, environment
-from keras_fusion.training._identity import digest
+from keras_fusion.training import digest
 
 
 class Cells:

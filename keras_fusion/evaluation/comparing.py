@@ -6,8 +6,7 @@ from keras_fusion.evaluation._plan import Plan
 from keras_fusion.evaluation.cells import Cells
 from keras_fusion.evaluation.comparison import Comparison
 from keras_fusion.evaluation.statistics import check_level
-from keras_fusion.training import fit_replicas
-from keras_fusion.training.replicas import check_seeds
+from keras_fusion.training import check_seeds, fit_replicas
 
 
 def compare(

@@ -57,6 +57,8 @@ def cross_validate(build, x, y, groups, folds=5, seeds=(0,), fold_seed=None, **a
         for part in others:
             check_groups(groups, part, test)
     seeds = list(seeds)
+    # All scores are returned, and every model has a loss.
+    arguments = {"metric": "loss", **arguments}
     found = compare({"cross_validate": build}, (x, y), seeds, folds, **arguments)
     scores = {}
     for run in found.runs:

@@ -1,5 +1,9 @@
 """Training: callbacks of `fit`, and many replicas of a model at once."""
 
+from keras_fusion.training._identity import data_digest, described, digest, model_digest
+from keras_fusion.training._replica_data import Ordered
+from keras_fusion.training._replica_epochs import on_disk, rates
+from keras_fusion.training._replica_fits import MadeCallbacks
 from keras_fusion.training._replica_runs import check_seeds
 from keras_fusion.training._starts import Starts
 from keras_fusion.training.backup_and_restore import BackupAndRestore
@@ -8,7 +12,7 @@ from keras_fusion.training.modality_balance import ModalityBalance
 from keras_fusion.training.replica_result import Replicas
 from keras_fusion.training.replicas import fit_replicas, train_each
 
-# Starts, check_seeds and train_each are for the rest of this package.
+# What is not listed here is for other packages of this one.
 __all__ = [
     "BackupAndRestore",
     "FusionWeightsHistory",

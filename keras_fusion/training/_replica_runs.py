@@ -33,6 +33,7 @@ from keras_fusion.training.replica_result import Replicas
 
 def runs(
     starts,
+    say,
     build,
     x,
     y,
@@ -50,7 +51,10 @@ def runs(
     callbacks,
     verbose,
 ):
-    """Checks the arguments of `fit_replicas`, and returns a generator of `Replicas`."""
+    """Checks the arguments of `fit_replicas`, and returns a generator of `Replicas`.
+
+    `say`: whether a line on stderr says that replicas are trained one after the other.
+    """
     seeds = check_seeds(seeds)
     check_int("epochs", epochs)
     check_int("batch_size", batch_size)
@@ -114,7 +118,7 @@ def runs(
     in_memory = not is_set and not validation_is_set
     in_memory = in_memory and not any(map(on_disk, keras.tree.flatten((data, validation))))
     ordinary = callbacks is not None or not in_memory
-    if len(seeds) > 1 and (backend != "jax" or ordinary):
+    if say and len(seeds) > 1 and (backend != "jax" or ordinary):
         why = "the JAX backend trains them at the same time"
         if ordinary:
             why = "replicas with callbacks, or of data that are not arrays in memory, always are"

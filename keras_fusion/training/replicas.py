@@ -2,7 +2,7 @@
 
 import inspect
 
-from keras_fusion.training._replica_runs import check_seeds, joined, runs  # noqa: F401
+from keras_fusion.training._replica_runs import joined, runs
 from keras_fusion.training._starts import Starts
 
 
@@ -113,6 +113,7 @@ def fit_replicas(
     return joined(
         runs(
             Starts(),
+            True,
             build,
             x,
             y,
@@ -141,4 +142,4 @@ def train_each(build, x, y, seeds, *, starts=None, **arguments):
     """
     call = inspect.signature(fit_replicas).bind(build, x, y, seeds, **arguments)
     call.apply_defaults()
-    return runs(Starts() if starts is None else starts, *call.arguments.values())
+    return runs(Starts() if starts is None else starts, False, *call.arguments.values())

@@ -12,6 +12,7 @@ from keras_fusion.evaluation import _plan
 
 pytest.importorskip("scipy")
 sklearn = pytest.importorskip("sklearn")
+TOP = "sparse_top_k_categorical_accuracy"
 FOLDS = [(np.arange(8), np.arange(8, 12)), (np.arange(4, 12), np.arange(4))]
 
 
@@ -41,6 +42,7 @@ def test_runs_are_ordinary_trainings(capsys):
     data = parts()
     methods = {"gmu": Fused(), "plain": Plain()}
     found = ev.compare(methods, data, [3, 1], epochs=2, batch_size=6)
+    assert not capsys.readouterr().err
     assert found.metric == "central_accuracy" and found.reference == "gmu"
     assert list(found.scores) == ["gmu", "plain"]
     for method, build in methods.items():
@@ -169,7 +171,7 @@ REFUSED = {
         lambda folder: {"results": not_a_file(folder)}, OSError, "expected a folder that can be"),
     "no path": (lambda _: {"results": 3}, TypeError, "results: expected the path of a folder"),
     "other metrics": (
-        lambda _: {"methods": {"gmu": Fused(), "plain": Plain(metrics=("sparse_top_k_categorical_accuracy",))}},
+        lambda _: {"methods": {"gmu": Fused(), "plain": Plain(metrics=(TOP,))}},
         ValueError, r"metric: expected one of \['loss', 's.*Received: 'central_accuracy'"),
     "an unknown metric": (lambda _: {"metric": "f1"}, ValueError, "metric: expected one of"),
     "no metric": (lambda _: {"methods": {"gmu": Fused(metrics=())}}, ValueError, "metric: expec"),

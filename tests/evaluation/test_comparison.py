@@ -44,9 +44,9 @@ def test_the_z_test_needs_many_runs(tmp_path, runs, there):
 def test_seeds_within_a_fold_are_no_independent_values():
     """Ten folds of five seeds: as 50 values they had shown a difference that is not there."""
     rng = np.random.default_rng(2)
-    folds = rng.normal(0.7, 0.05, 10)[:, None]
-    first = folds + rng.normal(0, 0.01, (10, 5))
-    second = first + rng.normal(0.02, 0.05, 10)[:, None] + rng.normal(0, 0.005, (10, 5))
+    first = rng.normal(0.7, 0.05, (10, 1)) + rng.normal(0, 0.001, (10, 5))
+    gain = 0.02 + 0.05 * np.linspace(-1, 1, 10)
+    second = first + gain[:, None] + rng.normal(0, 0.001, (10, 5))
     found = ev.Comparison({"base": first, "new": second}, test_train_ratio=1 / 9)
     row = found.rows()[1]
     means = second.mean(axis=1), first.mean(axis=1)
@@ -139,7 +139,7 @@ def test_files(tmp_path):
     assert again.runs == found.runs and again.reference == "plain"
     found.save(tmp_path / "runs.csv")
     head, first, *_ = (tmp_path / "runs.csv").read_text().splitlines()
-    assert head.startswith("method,data,fold,seed,") and "scores.central_accuracy" in head
+    assert {"method", "fold", "seed", "scores.central_accuracy"} <= set(head.split(","))
     assert len(first.split(",")) == len(head.split(","))
     found.save(tmp_path / "table.md")
     assert "| plain | 6 | 2 |" in (tmp_path / "table.md").read_text()

@@ -23,7 +23,6 @@ from helpers.tiny_files import (
 import keras_fusion as kf
 from keras_fusion.datasets import afew, montalbano, washington_rgbd
 
-pytest.importorskip("rich")
 pytest.importorskip("scipy")
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow",
@@ -74,15 +73,16 @@ def telling(module):
 
 @pytest.fixture
 def command(monkeypatch, tmp_path):
-    """A function that runs a command of examples/papers and returns its lines of results."""
+    """A function that runs a command of examples/papers and returns the runs of its table."""
     monkeypatch.syspath_prepend(str(PAPERS))
 
     def run(name, *arguments, data=None):
-        line = [f"{name}.py", *arguments, "--results", tmp_path / "results"]
+        line = [f"{name}.py", *arguments, "--results", tmp_path / "runs"]
+        line += ["--output", tmp_path / "results"]
         line += [] if data is None else ["--data-dir", data]
         monkeypatch.setattr(sys, "argv", [str(word) for word in line])
         importlib.import_module(name).main()
-        (path,) = (tmp_path / "results").glob("*.csv")
+        (path,) = (tmp_path / "results").glob("*.jsonl")
         return kf.evaluation.read_results(path)
 
     return run
@@ -97,11 +97,12 @@ def module(monkeypatch, name):
 def test_montalbano(command, files, capsys, monkeypatch):
     names = ("--rows", "Left", "Mocap")
     lines = command("centralnet_table5", "--quick", "--epochs", 20, *names, data=files)
-    found = {line["row"]: line["macro_accuracy"] for line in lines}
+    found = {line["method"]: line["scores"]["macro_accuracy"] for line in lines}
     # Only the skeleton's features tell the gesture; one of 21 is 4.8 %.
     assert found["Mocap"] > 80 and found["Left"] < 30
     printed = capsys.readouterr().out
-    assert "Quick version, not the paper's protocol" in printed and "88.0 ± 0.3" in printed
+    assert "quick: epochs 20 instead of 100, seeds 1 instead of 64" in printed
+    assert "88.0 ± 0.3" in printed
     # What is there is not trained again, and a row that is missing is.
     monkeypatch.setattr(sys.modules["centralnet_table5"], "fitted", None)
     assert command("centralnet_table5", "--quick", "--epochs", 20, *names, data=files) == lines
@@ -114,10 +115,12 @@ def test_mm_imdb(command, files, capsys, monkeypatch):
     monkeypatch.setattr(module(monkeypatch, "centralnet_table7"), "HIDDEN", (16, 8))
     names = ("Text (alone)", "GMU, its authors' protocol")
     lines = command("centralnet_table7", "--quick", "--rows", *names, data=files)
-    assert [line["row"] for line in lines] == list(names)
+    assert [line["method"] for line in lines] == list(names)
     for line in lines:
-        assert line["samples"] == 2000 and line["patience"] == 20 and 0 <= line["epoch"] < 3
-        scores = [line[f"f1_{average}"] for average in ("micro", "macro", "weighted", "samples")]
+        arguments, scores = line["arguments"], line["scores"]
+        assert arguments["samples"] == 2000 and arguments["patience"] == 20
+        assert 0 <= scores["epoch"] < 3 and line["data_sha256"]
+        scores = [scores[f"f1_{average}"] for average in ("micro", "macro", "weighted", "samples")]
         assert all(0 < score < 1 for score in scores) and len(set(scores)) == 4
     assert "0.602" in capsys.readouterr().out
 
@@ -140,7 +143,7 @@ def test_mm_imdb_is_scored_on_the_test_part_by_the_best_epoch(files, tmp_path, m
 
     monkeypatch.setattr(kf.training, "fit_replicas", spy)
     row = table.row("x", {}, lambda: kf.build("concat", table.networks()))
-    (found,) = row.run(data, [3], args, 0, tmp_path)
+    (found,) = row.run(row.part(data, 0), [3], args, 0, tmp_path)
     replicas, (epochs, size, validation) = seen["replicas"], seen["rest"]
     assert (epochs, size) == (3, 128) and validation is data["validation"]
     assert seen["stopping"].monitor == "val_central_f1_macro" and seen["stopping"].mode == "max"
@@ -168,10 +171,11 @@ def test_multilevel(command, files, capsys, monkeypatch, data, names):
     epochs = 15 if data == "afew" else 1
     options = ("--data", data, "--quick", "--epochs", epochs, "--rows", *names)
     lines = command("multilevel_table1", *options, data=files)
-    assert [(line["row"], line["data"]) for line in lines] == [(name, data) for name in names]
+    assert [line["method"] for line in lines] == list(names)
+    assert {line["arguments"]["data"] for line in lines} == {data}
     if data == "afew":
-        assert lines[0]["accuracy"] > 80 and lines[1]["accuracy"] > 50
-    assert "Quick version" in capsys.readouterr().out
+        assert lines[0]["scores"]["accuracy"] > 80 and lines[1]["scores"]["accuracy"] > 50
+    assert f"Table 1: {data} (quick: epochs {epochs} instead of " in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -182,11 +186,11 @@ def test_modality_gate(command, files, capsys, monkeypatch):
     names = ("DepthMap-scratch", "NF: RGB-VGG19+DepthMap-scratch")
     options = ("--quick", "--epochs", 1, "--rows", *names)
     lines = command("modality_gate_tables", *options, data=files)
-    assert [(line["row"], line["fold"]) for line in lines] == [
-        (n, f) for f in (0, 1) for n in names
+    assert [(line["method"], line["fold"]) for line in lines] == [
+        (n, f) for n in names for f in (0, 1)
     ]
     # A tenth of 10 people x 6 expressions x 2 intensities.
-    assert all(round(line["accuracy"] * 12 / 100, 6).is_integer() for line in lines)
+    assert all(round(line["scores"]["accuracy"] * 12 / 100, 6).is_integer() for line in lines)
     printed = capsys.readouterr().out
     assert "84.72" in printed and "89.31" in printed and "Random weights" in printed
     (page,) = Path(printed.rpartition("Written: ")[2].strip()).parent.glob("*.md")
@@ -281,6 +285,7 @@ def test_without_data(command, tmp_path, monkeypatch, name, options):
             command(name, "--quick", *options, data=data)
         assert isinstance(error.value.code, str)  # printed on stderr, exit code 1
         assert error.value.__suppress_context__ and not list((tmp_path / "results").iterdir())
+        assert not [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
 
 
 def test_broken_data(command, files, tmp_path):
@@ -322,9 +327,11 @@ def models_of(monkeypatch, name, rows):
     found = {}
     for row in rows:
         with pytest.raises(Built) as built:
-            row.run(data, [0], args_of(epochs=1, patience=1), 0, None)
+            row.run(row.part(data, 0), [0], args_of(epochs=1, patience=1), 0, None)
         with without_weights():
-            found[row.name] = built.value.args[0]()
+            found[row.name], other = (built.value.args[0]() for _ in range(2))
+        variables = [{id(v) for v in model.variables} for model in (found[row.name], other)]
+        assert variables[0].isdisjoint(variables[1])  # a new model for every run
     return found
 
 

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pytest
 
-pytest.importorskip("rich")
 pytest.importorskip("sklearn")
 pytest.importorskip("scipy")
 pytest.importorskip("matplotlib")
@@ -34,12 +33,12 @@ def command(monkeypatch, tmp_path):
     monkeypatch.setenv("COLUMNS", "160")
 
     def run(name, *arguments):
-        arguments = ("--results", tmp_path / "results", *arguments)
+        arguments = ("--results", tmp_path / "runs", "--output", tmp_path / "results", *arguments)
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         importlib.import_module(name).main()
 
     yield run
-    for name in (*COMMANDS, "_xflow", "_table"):
+    for name in (*COMMANDS, "_xflow", "_table", "_options"):
         sys.modules.pop(name, None)
 
 
@@ -77,7 +76,11 @@ def fits(monkeypatch):
 
 
 def lines(tmp_path, name):
-    return kf.evaluation.read_results(tmp_path / "results" / f"{name}.csv")
+    return kf.evaluation.read_results(tmp_path / "results" / f"{name}.jsonl")
+
+
+def accuracies(rows):
+    return [row["scores"]["accuracy"] for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -126,11 +129,15 @@ def test_a_new_model_for_every_fold(command, fits, tmp_path, capsys):
     assert baseline.x["image"].shape == (11, 15, 20, 6)
     printed = capsys.readouterr().out
     assert "78.3" in printed and "87.7 (86.7)" in printed and "DTN" not in printed
-    assert "over 2 folds, p = " in printed and "(published: p = 0.002)" in printed
-    page = (tmp_path / "results" / "xflow_table4_digits.md").read_text()
-    assert "Paired t tests" in page and "published: p = 0.002" in page
-    found = lines(tmp_path, "xflow_table4_digits")
-    assert [line["accuracy"] for line in found] == [1, 2, 3, 4]
+    assert "over 2 folds, paired t p = " in printed and "(published: p = 0.002)" in printed
+    stem = "xflow_table4_digits_changed_seeds_1_folds_2_shrink_6"
+    page = (tmp_path / "results" / f"{stem}.md").read_text(encoding="utf-8")
+    assert "(changed: seeds 1 instead of 5, folds 2 instead of 15, shrink 6 instead of 1)" in page
+    # A mean for each fold, tested in pairs; the training parts of folds overlap.
+    assert "| 2 | 2 | 2.0000 |" in page and "corrected t: p" in page and "Welch" not in page
+    assert "## Tests over the folds" in page and "published: p = 0.002" in page
+    found = lines(tmp_path, stem)
+    assert accuracies(found) == [1, 3, 2, 4]
     # What is there is not trained again, and counts as it stands in the file.
     command("xflow_table4", *options)
     assert len(fits) == 4
@@ -149,12 +156,13 @@ def test_published_protocol(command, fits, tmp_path, capsys):
     assert any("residual" in layer.name for layer in first.model.layers)
     assert first.batch_size == 32 and first.x["image"].shape[1:] == (58, 15, 20, 1)
     assert [len(fit.validation[1]) for fit in fits] == [2, 1]  # the test part
-    assert [line["accuracy"] for line in lines(tmp_path, "xflow_table5_digits")] == [75, 75]
+    stem = "xflow_table5_digits_changed_seeds_1_folds_2_shrink_6_published_protocol_true"
+    assert accuracies(lines(tmp_path, stem)) == [75, 75]
     assert "too good" in capsys.readouterr().out
     # The honest protocol's runs are others, and start anew.
     command("xflow_table5", *options[:-1], "--folds", 1)
     assert len(fits) == 3 and fits[-1].validation is None
-    for path in (tmp_path / "results").rglob("after_1.weights.h5"):
+    for path in (tmp_path / "runs").rglob("after_1.weights.h5"):
         path.unlink()
     with pytest.raises(SystemExit, match="the weights after fold 1 in .*no such file"):
         module = importlib.import_module("_xflow")
@@ -164,7 +172,7 @@ def test_published_protocol(command, fits, tmp_path, capsys):
         module._start(lambda: first.model, None, args, "row", 0, 2)
 
 
-def test_the_variants(command, fits, tmp_path):
+def test_the_variants(command, fits, tmp_path, capsys):
     tiny_recordings.write_raw(tmp_path, cuave)
     options = ("--data", "cuave", "--data-dir", tmp_path, "--folds", 1, *SMALL)
     command("xflow_table5", *options, "--batch", 8)
@@ -173,8 +181,9 @@ def test_the_variants(command, fits, tmp_path):
         (True, True), (False, True), (True, False)
     ] * 2  # fmt: skip
     assert {fit.batch_size for fit in fits} == {8}
-    found = lines(tmp_path, "xflow_table5_cuave")
-    assert [line["row"].split(", ")[1] for line in found[:3]] == [
+    found = lines(tmp_path, "xflow_table5_cuave_changed_seeds_1_folds_1_batch_8_shrink_6")
+    assert "batch 8 instead of the paper's" in capsys.readouterr().out
+    assert [line["method"].split(", ")[1] for line in found[:3]] == [
         "both",
         "no x-conns",
         "no res-conns",
@@ -272,10 +281,11 @@ def test_letters_are_trained(command, tmp_path, capsys):
     rows = ("--rows", "DTN", "{CNN x MLP}-LSTM, XFlow")
     command("xflow_table4", *options, "--epochs", 1, "--folds", 1, *rows)
     printed = capsys.readouterr().out
-    assert "Quick version" in printed and "35.0" in printed and "89.6 (85.6)" in printed
-    found = lines(tmp_path, "xflow_table4_avletters_quick")
-    assert [line["row"] for line in found] == list(rows[1:])
-    assert all(0 <= line["accuracy"] <= 100 for line in found)
+    assert "(quick: epochs 1 instead of 300" in printed
+    assert "35.0" in printed and "89.6 (85.6)" in printed
+    found = lines(tmp_path, "xflow_table4_avletters_quick_epochs_1_folds_1_shrink_5")
+    assert [line["method"] for line in found] == list(rows[1:])
+    assert all(0 <= accuracy <= 100 for accuracy in accuracies(found))
 
 
 @pytest.mark.slow
@@ -283,20 +293,21 @@ def test_figures(command, tmp_path, capsys):
     tiny_grid.write(tmp_path, y=np.arange(13) % 2)
     options = ("--data", "grid_digits", "--data-dir", tmp_path, "--epochs", 1, "--shrink", 4)
     command("xflow_figures", *options, "--quick")
-    name = "xflow_figures_grid_digits_quick"
+    name = "xflow_figures_grid_digits_quick_epochs_1_shrink_4"
     printed = capsys.readouterr().out
-    assert "both networks, seed 0" in printed and "kept" in printed
-    written = {path.name for path in (tmp_path / "results").iterdir()} - {"backup"}
-    ends = (".csv", ".md", "_9.png", "_10.png", "_11.png")
+    assert "trained, seeds [0]" in printed and "| kept |" in printed
+    written = {path.name for path in (tmp_path / "results").iterdir()}
+    ends = (".jsonl", ".md", "_9.png", "_10.png", "_11.png")
     assert written == {name + end for end in ends}
-    page = (tmp_path / "results" / f"{name}.md").read_text()
-    assert page.count("| first") == 3 and page.count("| second") == 1
-    found = lines(tmp_path, name)
-    assert len(found) == 4 and all(-1 <= line["trained"] <= 1 for line in found)
-    assert all(line["trained"] != line["initial"] for line in found[:2])
+    page = (tmp_path / "results" / f"{name}.md").read_text(encoding="utf-8")
+    assert page.count("## First") == 3 and page.count("## Second") == 1
+    assert all(f"]({name}_{number}.png)" in page for number in (9, 10, 11))
+    after, before = (row["scores"] for row in lines(tmp_path, name))
+    assert len(after) == 4 and all(-1 <= value <= 1 for value in after.values())
+    assert all(after[n] != before[n] for n in ("first_silhouette", "second_silhouette"))
     command("xflow_figures", *options, "--quick")
-    assert "both networks" not in capsys.readouterr().out
-    assert len(lines(tmp_path, name)) == 4
+    assert "seeds [0]" not in capsys.readouterr().out
+    assert len(lines(tmp_path, name)) == 2
 
 
 def test_what_figures_measure(command):
