@@ -42,7 +42,9 @@ def prepared(model, data, batch_size):
     """The model with the variables of its metrics and optimizer made; an error if it cannot fit."""
     check_model(model)
     first = keras.tree.map_structure(lambda array: array[: min(batch_size, 8)], data)
+    eager, model.run_eagerly = model.run_eagerly, True  # or it is compiled, for this alone
     model.test_on_batch(*first)
+    model.run_eagerly, model.test_function = eager, None
     model.reset_metrics()
     model.optimizer.build(model.trainable_variables)
     return model
