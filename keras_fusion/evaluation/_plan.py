@@ -13,8 +13,8 @@ import numpy as np
 from keras_fusion.evaluation._executors import run_tasks
 from keras_fusion.evaluation._parts import few, is_arrays
 from keras_fusion.evaluation._progress import progress
+from keras_fusion.evaluation._rows import default_metric, score_of
 from keras_fusion.evaluation._work import Task, run_seeds
-from keras_fusion.evaluation.comparison import default_metric, score_of
 from keras_fusion.training import MadeCallbacks, Starts, described, digest, model_digest, rates
 
 _FORMAT = 1  # of what a run's hash is made of

@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from keras_fusion._checks import check_bool, check_choice
+from keras_fusion.evaluation._rows import default_metric, environments, is_sized, runs_of, score_of
 from keras_fusion.evaluation.cells import Cells
 from keras_fusion.evaluation.effects import effect_size
 from keras_fusion.evaluation.results import flat, read_results, write_results
@@ -107,7 +108,7 @@ class Comparison:
             raise ValueError(f"scores: expected as many for all methods. Received: {counts}")
         self.metric, self.reference, self.level = metric, reference, level
         self.environment, self.test_train_ratio = environment, test_train_ratio
-        self.runs = _runs(self.scores, metric) if runs is None else runs
+        self.runs = runs_of(self.scores, metric) if runs is None else runs
         self._predictions = None  # function of a run
 
     @classmethod
@@ -128,9 +129,9 @@ class Comparison:
                     fold = folds.index(row["fold"]) if folds else 0
                     table[fold, seeds.index(row.get("seed"))] = score_of(row["scores"], metric)
             scores[method] = table if folds else table[0, ~np.isnan(table[0])]
-        sizes = [(row["test_samples"], row["train_samples"]) for row in rows if _sized(row)]
+        sizes = [(row["test_samples"], row["train_samples"]) for row in rows if is_sized(row)]
         ratio = float(np.mean([test / train for test, train in sizes])) if folds and sizes else None
-        found = cls(scores, metric, reference, level, environment=_environment(rows),
+        found = cls(scores, metric, reference, level, environment=environments(rows),
                     test_train_ratio=ratio, runs=list(runs))  # fmt: skip
         found._predictions = predictions
         return found
@@ -320,47 +321,6 @@ class Comparison:
                 'frame needs pandas, which is not installed: pip install "keras_fusion[stats]"'
             ) from error
         return pandas.DataFrame([flat(row) for row in self.runs])
-
-
-def default_metric(scores):
-    """The score that is compared unless another one is asked for."""
-    found = next((n for n in ("central_accuracy", "accuracy") if n in scores), None)
-    if found is None:
-        raise ValueError(f"metric: expected one of {sorted(scores)}. Received: {found!r}")
-    return found
-
-
-def score_of(scores, metric):
-    """A score by its name; a model with one output calls "central_accuracy" only "accuracy"."""
-    other = metric.removeprefix("central_")
-    for name in (metric, other if other != metric else f"central_{metric}"):
-        if name in scores:
-            return scores[name]
-    raise ValueError(f"metric: expected one of {sorted(scores)}. Received: {metric!r}")
-
-
-def _runs(scores, metric):
-    """Rows for scores that were given as arrays."""
-    rows = []
-    for method, values in scores.items():
-        for place, value in np.ndenumerate(values):
-            if not np.isnan(value):
-                fold = {"fold": place[0]} if values.ndim == 2 else {}
-                run = {"method": method, **fold, "seed": place[-1]}
-                rows.append({**run, "scores": {metric: float(value)}})
-    return rows
-
-
-def _sized(row):
-    return bool(row.get("test_samples") and row.get("train_samples"))
-
-
-def _environment(rows):
-    """Versions and hardware of all runs; where they differ, every one that occurs."""
-    names = ("python", "backend", "keras_fusion", "keras", "numpy", "tensorflow", "jax", "torch",
-             "system", "processor", "cores", "accelerators")  # fmt: skip
-    found = {n: list(dict.fromkeys(str(row[n]) for row in rows if row.get(n))) for n in names}
-    return {name: " or ".join(values) for name, values in found.items() if values}
 
 
 def _number(value, form=".4f"):
