@@ -42,6 +42,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "full").mkdir()
     for name in ("full/mine", "a_file", "model.onnx"):
         (tmp_path / name).write_text("mine")
+    (tmp_path / "broken.jsonl").write_text('{"a": 1}\n[2]\n')
     (tmp_path / "broken.csv").write_text("epoch,b\n1,2,3\n")
     return tmp_path
 

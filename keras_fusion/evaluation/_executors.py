@@ -29,11 +29,6 @@ def run_tasks(tasks, executor, source, finish):
         RuntimeError: the executor is broken and there is no function to make another.
     """
     make = None if isinstance(executor, cf.Executor) else executor
-    if make is not None and not callable(make):
-        raise TypeError(
-            "executor: expected a concurrent.futures.Executor or a function that makes one. "
-            f"Received: {executor!r}"
-        )
     pools = [executor if make is None else make()]  # the last one is in use
     folder = tempfile.mkdtemp(prefix="keras_fusion-")
     try:

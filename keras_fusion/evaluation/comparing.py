@@ -1,12 +1,14 @@
 """Comparison of several methods on the same data, seeds and protocol."""
 
+from concurrent.futures import Executor
+
 from keras_fusion._checks import check_bool, check_choice, check_keywords
 from keras_fusion.evaluation._parts import Source
 from keras_fusion.evaluation._plan import Plan
 from keras_fusion.evaluation.cells import Cells
 from keras_fusion.evaluation.comparison import Comparison
 from keras_fusion.evaluation.statistics import check_level
-from keras_fusion.training import check_seeds, fit_replicas
+from keras_fusion.training import check_arguments, check_seeds, fit_replicas
 
 
 def compare(
@@ -115,6 +117,7 @@ def compare(
     seeds = check_seeds(seeds)
     check_level(level)
     check_keywords("arguments of fit_replicas", fit_replicas, arguments)
+    check_arguments(next(iter(methods.values())), **arguments)
     if reference is not None:
         check_choice("reference", reference, list(methods))
     for label, value in (("metric", metric), ("data_key", data_key)):
@@ -127,6 +130,13 @@ def compare(
     check_bool("keep_predictions", keep_predictions)
     if prepare is not None and not callable(prepare):
         raise TypeError(f"prepare: expected a function. Received: {prepare!r}")
+    if folds is not None and (not isinstance(folds, (list, tuple)) or not folds):
+        raise TypeError(f"folds: expected a list of (train, test). Received: {folds!r}")
+    if executor is not None and not (isinstance(executor, Executor) or callable(executor)):
+        raise TypeError(
+            "executor: expected a concurrent.futures.Executor or a function that makes one. "
+            f"Received: {executor!r}"
+        )
     _check_shard(shard, results)
     plan = Plan(
         methods,

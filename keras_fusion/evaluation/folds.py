@@ -89,8 +89,6 @@ def check_groups(groups, train, test):
 
 def check_folds(folds, samples):
     """An error unless `folds` are row numbers of training and test parts that share no row."""
-    if not isinstance(folds, (list, tuple)) or not folds:
-        raise TypeError(f"folds: expected a list of (train, test). Received: {folds!r}")
     for number, fold in enumerate(folds):
         if not isinstance(fold, (list, tuple)) or len(fold) not in (2, 3):
             raise ValueError(

@@ -4,7 +4,7 @@ from keras_fusion.training._identity import data_digest, described, digest, mode
 from keras_fusion.training._replica_data import Ordered
 from keras_fusion.training._replica_epochs import on_disk, rates
 from keras_fusion.training._replica_fits import MadeCallbacks
-from keras_fusion.training._replica_runs import check_seeds
+from keras_fusion.training._replica_runs import check_arguments, check_seeds
 from keras_fusion.training._starts import Starts
 from keras_fusion.training.backup_and_restore import BackupAndRestore
 from keras_fusion.training.fusion_weights_history import FusionWeightsHistory, log_fusion_weights

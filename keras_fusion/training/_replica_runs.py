@@ -55,19 +55,8 @@ def runs(
 
     `say`: whether a line on stderr says that replicas are trained one after the other.
     """
+    check_arguments(build, epochs, batch_size, shuffle, convolutions, verbose, early_stopping)
     seeds = check_seeds(seeds)
-    check_int("epochs", epochs)
-    check_int("batch_size", batch_size)
-    check_bool("shuffle", shuffle)
-    check_choice("convolutions", convolutions, ("patches", "grouped"))
-    check_choice("verbose", verbose, (0, 1, False, True))
-    if not callable(build):
-        raise TypeError(f"build: expected a function that returns a model. Received: {build!r}")
-    if early_stopping is not None and not isinstance(early_stopping, keras.callbacks.EarlyStopping):
-        raise TypeError(
-            "early_stopping: expected a keras.callbacks.EarlyStopping. "
-            f"Received: {early_stopping!r}"
-        )
     is_set = is_data_set(x)
     if is_set:
         check_data_set("x", x, y, sample_weight)
@@ -135,6 +124,31 @@ def runs(
         return _one_by_one(build, starts, first, seeds, data, validation, plan, backup_dir)
     patches = convolutions == "patches"
     return _at_once(build, starts, first, seeds, data, validation, plan, backup_dir, patches)
+
+
+def check_arguments(
+    build,
+    epochs=1,
+    batch_size=32,
+    shuffle=True,
+    convolutions="patches",
+    verbose=0,
+    early_stopping=None,
+    **_,
+):
+    """An error for what is wrong whatever the data and the model are."""
+    check_int("epochs", epochs)
+    check_int("batch_size", batch_size)
+    check_bool("shuffle", shuffle)
+    check_choice("convolutions", convolutions, ("patches", "grouped"))
+    check_choice("verbose", verbose, (0, 1, False, True))
+    if not callable(build):
+        raise TypeError(f"build: expected a function that returns a model. Received: {build!r}")
+    if early_stopping is not None and not isinstance(early_stopping, keras.callbacks.EarlyStopping):
+        raise TypeError(
+            "early_stopping: expected a keras.callbacks.EarlyStopping. "
+            f"Received: {early_stopping!r}"
+        )
 
 
 def _at_once(build, starts, first, seeds, data, validation, plan, backup_dir, patches):
