@@ -46,7 +46,7 @@ def dtn(averaged, seeds, args, fold, backup_dir):
     def pretrain(model):
         kf.models.pretrain_dtn(model, x, min(PRETRAINING, args.epochs))
 
-    return _xflow.scores("DTN", "dtn", build, parts, seeds, args, fold, backup_dir, pretrain)
+    return _xflow.scores("dtn", build, parts, seeds, args, fold, backup_dir, pretrain)
 
 
 def main():
