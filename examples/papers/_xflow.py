@@ -247,19 +247,21 @@ def _load_weights(model, path):
     model.load_weights(path)
 
 
-def note(args, *more):
-    """What is said below a table."""
-    lines = [*more]
+def run(number, roman, rows, reference, args, pairs=(), note=""):
+    """Trains, prints and writes one of the paper's tables."""
     if args.published_protocol:
-        lines.append(
+        note += (
             "The authors' protocol: one model through all folds, best epoch by the test part; "
             "both make the numbers too good."
         )
     else:
-        lines.append("A new model for every fold and seed; the test part is read once.")
+        note += "A new model for every fold and seed; the test part is read once."
     if args.data == "grid_digits":
-        lines.append(
-            "GRID digits, one talker, folds of clips, sound with noise of its own power: the "
+        note += (
+            " GRID digits, one talker, folds of clips, sound with noise of its own power: the "
             "paper has no numbers for them."
         )
-    return " ".join(lines)
+    name, title = f"xflow_table{number}_{args.data}", f"XFlow, Table {roman}: {args.data}"
+    metrics = {"accuracy": "Accuracy (%)"}
+    table = _table.Table(name, title, rows, metrics, reference, note, pairs)
+    _table.run(table, lambda: folds(args), args)
