@@ -10,6 +10,11 @@ import numpy as np
 import keras_fusion as kf
 
 PAIR = ("image_a", "image_b")
+OPTIONS = (
+    ("--samples", 55000, "training pairs"),
+    ("--test", 10000, "test digits"),
+    ("--size", 28, "height and width of the images, 28, 14 or 7"),
+)
 
 
 def scores(build, data, seeds, args, backup_dir, learning_rate, only=()):

@@ -165,7 +165,7 @@ def row(name, published, kind, cross=False, residual=False, fold=None):
         def build():
             return network(kind, args, parts["train"][0], cross, residual)
 
-        return scores(name, kind, build, parts, seeds, args, number, backup_dir)
+        return scores(kind, build, parts, seeds, args, number, backup_dir)
 
     def part(data, number):
         return data(FORMS[kind], number if fold is None else fold)
@@ -178,7 +178,7 @@ def compiled(model):
     return model
 
 
-def scores(name, kind, build, data, seeds, args, fold, backup_dir, prepare=None):
+def scores(kind, build, data, seeds, args, fold, backup_dir, prepare=None):
     """Trains once per seed; `prepare(model)` is called before, on the first model of a seed.
 
     Returns:
@@ -197,7 +197,12 @@ def scores(name, kind, build, data, seeds, args, fold, backup_dir, prepare=None)
     found = []
     for seed in seeds:
         keras.utils.set_random_seed(seed)
-        weights = _start(build, prepare, args, name, seed, fold)
+        model = build()
+        if args.published_protocol and fold > 0:
+            _load_weights(model, _after(backup_dir, args, seed, fold - 1))
+        elif prepare is not None:
+            prepare(model)
+        weights = model.get_weights()
 
         def make(weights=weights):
             model = build()
@@ -206,7 +211,11 @@ def scores(name, kind, build, data, seeds, args, fold, backup_dir, prepare=None)
 
         if args.published_protocol:
             replicas = trained(make, [seed], validation_data=data["test"])
-            _keep(replicas.replica(0), args, name, seed, fold)
+            path = _after(backup_dir, args, seed, fold)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replicas.replica(0).save_weights(path)
+            # The one before is needed until this fold's run is written.
+            _after(backup_dir, args, seed, fold - 2).unlink(missing_ok=True)
             history = replicas.history
             names = [n for n in history if n.startswith("val_") and n.endswith("accuracy")]
             best = {n.removeprefix("val_"): history[n].max(axis=1) for n in names}
@@ -221,54 +230,38 @@ def _percent(found):
     return [{"accuracy": 100 * float(value)} for value in accuracy]
 
 
-def folder(args, name, seed):
-    """A folder for what belongs to this network, protocol and seed, until it is finished."""
-    which = json.dumps([name, args.protocol, seed, keras.backend.backend()])
-    return args.results / "backup" / f"xflow_{hashlib.sha256(which.encode()).hexdigest()[:8]}"
+def _after(backup_dir, args, seed, fold):
+    """The file of the one model's weights after a fold, of this table, row, protocol and seed."""
+    row = backup_dir.name.rpartition("_")[0]  # without what tells folds apart
+    which = json.dumps([row, args.protocol, seed, keras.backend.backend()])
+    folder = f"xflow_{hashlib.sha256(which.encode()).hexdigest()[:8]}"
+    return backup_dir.parent / folder / f"after_{fold}.weights.h5"
 
 
-def _carried(args, name, seed, fold):
-    """The file of the one model's weights after a fold."""
-    return folder(args, name, seed) / f"after_{fold}.weights.h5"
+def _load_weights(model, path):
+    if not path.exists():
+        raise SystemExit(
+            f"--published-protocol: expected the weights after the fold before in {path}. "
+            "Received: no such file. Remove this row's runs from --results to start anew"
+        )
+    model.load_weights(path)
 
 
-def _start(build, prepare, args, name, seed, fold):
-    """Weights that a training starts with."""
-    model = build()
-    if args.published_protocol and fold > 0:
-        path = _carried(args, name, seed, fold - 1)
-        if not path.exists():
-            raise SystemExit(
-                f"--published-protocol: expected the weights after fold {fold - 1} in {path}. "
-                "Received: no such file. Remove this row's runs from --results to start anew"
-            )
-        model.load_weights(path)
-    elif prepare is not None:
-        prepare(model)
-    return model.get_weights()
-
-
-def _keep(model, args, name, seed, fold):
-    path = _carried(args, name, seed, fold)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    model.save_weights(path)
-    # The one before is needed until this fold's run is written.
-    _carried(args, name, seed, fold - 2).unlink(missing_ok=True)
-
-
-def note(args, *more):
-    """What is said below a table."""
-    lines = [*more]
+def run(number, roman, rows, reference, args, pairs=(), note=""):
+    """Trains, prints and writes one of the paper's tables."""
     if args.published_protocol:
-        lines.append(
+        note += (
             "The authors' protocol: one model through all folds, best epoch by the test part; "
             "both make the numbers too good."
         )
     else:
-        lines.append("A new model for every fold and seed; the test part is read once.")
+        note += "A new model for every fold and seed; the test part is read once."
     if args.data == "grid_digits":
-        lines.append(
-            "GRID digits, one talker, folds of clips, sound with noise of its own power: the "
+        note += (
+            " GRID digits, one talker, folds of clips, sound with noise of its own power: the "
             "paper has no numbers for them."
         )
-    return " ".join(lines)
+    name, title = f"xflow_table{number}_{args.data}", f"XFlow, Table {roman}: {args.data}"
+    metrics = {"accuracy": "Accuracy (%)"}
+    table = _table.Table(name, title, rows, metrics, reference, note, pairs)
+    _table.run(table, lambda: folds(args), args)

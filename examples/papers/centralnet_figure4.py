@@ -24,18 +24,13 @@ import itertools
 import _options
 import _table
 import numpy as np
-from _centralnet import PAIR, errors, mm_mnist, networks, scores
+from _centralnet import OPTIONS, PAIR, errors, mm_mnist, networks, scores
 
 import keras_fusion as kf
 
 ENERGIES, RATIOS = (0.1, 0.25, 0.5), (0.0, 0.1, 0.5, 0.9)
 QUICK = {"epochs": 5, "seeds": 3, "samples": 2560, "test": 5000, "size": 7}
-OPTIONS = (
-    ("--samples", 55000, "training pairs"),
-    ("--test", 10000, "test digits"),
-    ("--size", 28, "height and width of the images, 28, 14 or 7"),
-    ("--all", False, "Fusion and Fusion+Ensemble too"),
-)
+ALL = ("--all", False, "Fusion and Fusion+Ensemble too")
 # Method, arguments, heads that are trained apart.
 METHODS = {
     "CentralNet": ("centralnet", {"kernel_size": 5}, ()),
@@ -79,7 +74,7 @@ def draw(table, args, names):
 
 
 def main():
-    args = _options.arguments(__doc__, epochs=100, seeds=64, quick=QUICK, options=OPTIONS)
+    args = _options.arguments(__doc__, epochs=100, seeds=64, quick=QUICK, options=(*OPTIONS, ALL))
     names = list(METHODS)[: None if args.all else 2]
     for about in (args.protocol, *args.changes.values()):
         about.pop("all", None)  # more rows, each trained as before

@@ -24,16 +24,11 @@ Data: `mnist.npz` in KERAS_FUSION_DATA or --data-dir, else Keras' download.
 
 import _options
 import _table
-from _centralnet import PAIR, errors, mm_mnist, networks, scores
+from _centralnet import OPTIONS, PAIR, errors, mm_mnist, networks, scores
 
 import keras_fusion as kf
 
 QUICK = {"epochs": 3, "seeds": 3, "samples": 10240, "test": 5000, "size": 14}
-OPTIONS = (
-    ("--samples", 55000, "training pairs"),
-    ("--test", 10000, "test digits"),
-    ("--size", 28, "height and width of the images, 28, 14 or 7"),
-)
 
 
 def ensemble(count, size):

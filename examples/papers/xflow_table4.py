@@ -46,7 +46,7 @@ def dtn(averaged, seeds, args, fold, backup_dir):
     def pretrain(model):
         kf.models.pretrain_dtn(model, x, min(PRETRAINING, args.epochs))
 
-    return _xflow.scores("DTN", "dtn", build, parts, seeds, args, fold, backup_dir, pretrain)
+    return _xflow.scores("dtn", build, parts, seeds, args, fold, backup_dir, pretrain)
 
 
 def main():
@@ -58,16 +58,8 @@ def main():
         rows.append(_xflow.row(f"{name}, baseline", published[0], kind))
         rows.append(_xflow.row(f"{name}, XFlow", published[1], kind, cross=True, residual=True))
     p_values = zip(names, (cnn[2], lstm[2]), strict=True)
-    table = _table.Table(
-        name=f"xflow_table4_{args.data}",
-        title=f"XFlow, Table IV: accuracy (%) on {args.data}",
-        rows=rows,
-        metrics={"accuracy": "accuracy"},
-        reference="CNN x MLP, baseline",
-        note=_xflow.note(args),
-        pairs=tuple((f"{n}, XFlow", f"{n}, baseline", p) for n, p in p_values),
-    )
-    _table.run(table, lambda: _xflow.folds(args), args)
+    pairs = [(f"{n}, XFlow", f"{n}, baseline", p) for n, p in p_values]
+    _xflow.run(4, "IV", rows, "CNN x MLP, baseline", args, pairs)
 
 
 if __name__ == "__main__":

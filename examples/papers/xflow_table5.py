@@ -9,7 +9,6 @@ networks stays as it is, with normalization and dropout where tensors would have
 --quick: see below. About 3 CPU minutes a fold on GRID digits.
 """
 
-import _table
 import _xflow
 
 PUBLISHED = {
@@ -30,16 +29,7 @@ def main():
             rows.append(_xflow.row(f"{name}, {variant}", number, kind, cross, residual))
             if variant != "both":
                 pairs.append((f"{name}, {variant}", f"{name}, both", ""))
-    table = _table.Table(
-        name=f"xflow_table5_{args.data}",
-        title=f"XFlow, Table V: accuracy (%) on {args.data}",
-        rows=rows,
-        metrics={"accuracy": "accuracy"},
-        reference="CNN x MLP, both",
-        note=_xflow.note(args),
-        pairs=tuple(pairs),
-    )
-    _table.run(table, lambda: _xflow.folds(args), args)
+    _xflow.run(5, "V", rows, "CNN x MLP, both", args, pairs)
 
 
 if __name__ == "__main__":

@@ -162,14 +162,22 @@ def test_published_protocol(command, fits, tmp_path, capsys):
     # The honest protocol's runs are others, and start anew.
     command("xflow_table5", *options[:-1], "--folds", 1)
     assert len(fits) == 3 and fits[-1].validation is None
-    for path in (tmp_path / "runs").rglob("after_1.weights.h5"):
-        path.unlink()
-    with pytest.raises(SystemExit, match="the weights after fold 1 in .*no such file"):
-        module = importlib.import_module("_xflow")
-        table5 = importlib.import_module("xflow_table5")
-        args = table5._xflow.arguments("")
-        args.published_protocol = True
-        module._start(lambda: first.model, None, args, "row", 0, 2)
+    (weights,) = (tmp_path / "runs" / "backup").rglob("after_0.weights.h5")
+    weights.unlink()
+    for path in (tmp_path / "runs" / "xflow_table5_digits").glob("*.json"):
+        if '"fold": 1' in path.read_text(encoding="utf-8"):
+            path.unlink()
+    with pytest.raises(SystemExit, match="the weights after the fold before in .*no such file"):
+        command("xflow_table5", *options, "--folds", 2)
+
+
+def test_the_model_of_one_table_is_not_that_of_another(command, fits, tmp_path):
+    tiny_recordings.write_raw(tmp_path, cuave)
+    options = ("--data", "cuave", "--data-dir", tmp_path, *SMALL, "--published-protocol")
+    options += ("--rows", "{CNN x MLP}-LSTM, XFlow")
+    command("xflow_table4", *options, "--folds", 1)
+    command("xflow_table6", *options)
+    assert len(list((tmp_path / "runs").rglob("after_0.weights.h5"))) == 2
 
 
 def test_the_variants(command, fits, tmp_path, capsys):
