@@ -317,7 +317,7 @@ def test_a_backup_of_another_training_is_not_taken(tmp_path, what, ordinary):
 
         def build():
             model = plain()
-            model.compile(keras.optimizers.SGD(0.5), loss="mse")
+            model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
             return model
 
     else:
