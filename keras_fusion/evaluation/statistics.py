@@ -1,6 +1,7 @@
 """Means with intervals, tests of a difference, and their correction when there are several."""
 
 import math
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -131,7 +132,7 @@ def welch_test(first, second):
     a, b = check_sample("first", first), check_sample("second", second)
     if not (varies(a) or varies(b)):
         return TestResult(math.nan, math.nan)
-    return _result(import_scipy_stats().ttest_ind(a, b, equal_var=False))
+    return _result(import_scipy_stats().ttest_ind, a, b, equal_var=False)
 
 
 def paired_t_test(first, second):
@@ -156,7 +157,7 @@ def paired_t_test(first, second):
     a, b = check_pairs(first, second)
     if not varies(a - b, np.abs(a).max()):
         return TestResult(math.nan, math.nan)
-    return _result(import_scipy_stats().ttest_rel(a, b))
+    return _result(import_scipy_stats().ttest_rel, a, b)
 
 
 def corrected_t_test(first, second, test_train_ratio):
@@ -219,7 +220,7 @@ def wilcoxon_test(first, second):
     a, b = check_pairs(first, second)
     if not np.any(a - b):
         return TestResult(math.nan, math.nan)
-    return _result(import_scipy_stats().wilcoxon(a, b))
+    return _result(import_scipy_stats().wilcoxon, a, b)
 
 
 def holm(p_values):
@@ -292,5 +293,9 @@ def varies(values, scale=0.0):
     return np.ptp(values) > 1e-12 * max(scale, np.abs(values).max())
 
 
-def _result(found):
+def _result(test, *samples, **options):
+    with warnings.catch_warnings():
+        # Where one of two samples does not vary, which is no mistake here.
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
+        found = test(*samples, **options)
     return TestResult(float(found.statistic), float(found.pvalue))

@@ -161,3 +161,10 @@ def test_holm():
 def test_errors(call, match):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+def test_one_method_may_always_have_the_same_score():
+    found = ev.welch_test([0.5, 0.5, 0.5], [0.4, 0.5, 0.62])
+    assert found.p == pytest.approx(stats.ttest_1samp([0.4, 0.5, 0.62], 0.5).pvalue)
+    same = ev.Comparison({"a": [0.5] * 3, "b": [0.4, 0.5, 0.62], "c": [0.5] * 3})
+    assert np.isnan(same.rows()[2]["p_welch"]) and "c" in str(same)
