@@ -9,7 +9,9 @@ ROOT = Path(__file__).parents[2]
 NAMES = ("_report", "_setup", "_workers", "confirm", "results", "search")
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+import pytest  # noqa: E402
 from helpers import tiny_search  # noqa: E402
+from helpers.tiny import without_graphs  # noqa: E402
 
 
 def load(seconds=0):
@@ -30,4 +32,5 @@ def load(seconds=0):
 
 
 if __name__ == "__main__":
+    without_graphs(pytest.MonkeyPatch())
     load(seconds=1.5)["search"].main()
