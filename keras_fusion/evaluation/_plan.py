@@ -1,5 +1,6 @@
 """The runs of a comparison: which there are, which are there already, which are to be trained."""
 
+import gc
 import itertools
 import os
 import secrets
@@ -212,7 +213,7 @@ class Plan:
         method, fold = runs[0].method, runs[0].fold
         by_seed, seeds = {run.seed: run for run in runs}, [run.seed for run in runs]
         folder = self._folder(runs)
-        keras.utils.clear_session(free_memory=True)  # or the models before it stay in memory
+        gc.collect()  # or the models before it stay in memory
         found = run_seeds(
             self.methods[method], self.source.parts(fold), seeds, self._arguments(seeds),
             self.starts, self.keep_predictions, folder,

@@ -1,5 +1,6 @@
 """The runs of one method on one fold: trained, scored on the test part, as rows."""
 
+import gc
 import time
 
 import keras
@@ -95,7 +96,7 @@ class Task:
         _same("backend", self.backend, keras.backend.backend())
         parts = source.parts(self.fold)
         _same("data", self.identity, self.identity and source.identity(self.fold))
-        keras.utils.clear_session(free_memory=True)
+        gc.collect()
         _same("initial weights", self.model, model_digest(_STARTS(self.build, self.seed)))
         ((_, row, predictions),) = run_seeds(
             self.build, parts, [self.seed], self.arguments, _STARTS, self.keep_predictions,

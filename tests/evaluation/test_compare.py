@@ -239,6 +239,19 @@ def test_refused_before_the_first_training(tmp_path, monkeypatch, case):
         ev.compare(**options)
 
 
+def test_settings_of_keras_stay():
+    """`clear_session`, which frees memory too, takes the dtype policy back."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    seen = []
+
+    def build():
+        seen.append(keras.config.dtype_policy().name)
+        return Fused()()
+
+    ev.compare({"one": build, "two": build}, parts(), [0, 1])
+    assert len(seen) >= 4 and set(seen) == {"mixed_bfloat16"}
+
+
 def test_names_may_look_like_paths(tmp_path):
     found = ev.compare({"/gmu/of us": Fused()}, parts(), [0], results=tmp_path, name="../toy")
     assert ev.Comparison.read(tmp_path).scores.keys() == {"/gmu/of us"} == found.scores.keys()
