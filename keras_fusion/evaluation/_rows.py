@@ -1,5 +1,7 @@
 """The rows of runs: their scores by name, their sizes, versions and hardware."""
 
+import sys
+
 import numpy as np
 
 
@@ -18,6 +20,15 @@ def score_of(scores, metric):
         if name in scores:
             return scores[name]
     raise ValueError(f"metric: expected one of {sorted(scores)}. Received: {metric!r}")
+
+
+def is_finite(row, metric):
+    """Whether a run's score is a number; if not, a line on stderr says so."""
+    score = score_of(row["scores"], metric)
+    if not np.isfinite(score):
+        which = "".join(f", {n} {row[n]}" for n in ("fold", "seed") if row.get(n) is not None)
+        print(f"{row['method']}{which}: {metric} is {score}, left out", file=sys.stderr)
+    return np.isfinite(score)
 
 
 def runs_of(scores, metric):

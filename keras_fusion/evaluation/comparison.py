@@ -5,7 +5,14 @@ import os
 import numpy as np
 
 from keras_fusion._checks import check_bool, check_choice
-from keras_fusion.evaluation._rows import default_metric, environments, is_sized, runs_of, score_of
+from keras_fusion.evaluation._rows import (
+    default_metric,
+    environments,
+    is_finite,
+    is_sized,
+    runs_of,
+    score_of,
+)
 from keras_fusion.evaluation.cells import Cells
 from keras_fusion.evaluation.effects import effect_size
 from keras_fusion.evaluation.results import flat, read_results, write_results
@@ -113,11 +120,16 @@ class Comparison:
 
     @classmethod
     def of_runs(cls, runs, metric=None, reference=None, level=0.99, predictions=None):
-        """A comparison of rows as `compare` makes them; those of runs that failed count nowhere."""
+        """A comparison of rows as `compare` makes them.
+
+        Runs that failed, or whose score is no number, count nowhere; a line on stderr says so.
+        """
         rows = [row for row in runs if row.get("scores")]
+        if rows:
+            metric = default_metric(rows[0]["scores"]) if metric is None else metric
+            rows = [row for row in rows if is_finite(row, metric)]
         if not rows:
             raise ValueError("runs: expected one or more with scores. Received: none")
-        metric = default_metric(rows[0]["scores"]) if metric is None else metric
         methods = list(dict.fromkeys(row["method"] for row in rows))
         folds = sorted({row["fold"] for row in rows if row.get("fold") is not None})
         seeds = list(dict.fromkeys(row.get("seed") for row in rows))

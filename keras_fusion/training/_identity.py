@@ -67,10 +67,11 @@ def state_values(model):
     ]
 
 
-def described(value):
+def described(value, inside=False):
     """Any value as JSON knows it; functions and objects by qualified names and plain attributes.
 
-    What a function does cannot be seen, nor what stands in attributes that are not plain.
+    What a function does cannot be seen, nor what stands in attributes that are not plain. Objects
+    `inside` another one's attributes count by their classes.
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
@@ -79,22 +80,23 @@ def described(value):
     if isinstance(value, np.ndarray):
         return data_digest(value)
     if isinstance(value, dict):
-        return {str(name): described(part) for name, part in value.items()}
+        return {str(name): described(part, inside) for name, part in value.items()}
     if isinstance(value, (list, tuple, range)):
-        return [described(part) for part in value]
+        return [described(part, inside) for part in value]
     if isinstance(value, (set, frozenset)):
         return sorted(map(repr, value))
     if isinstance(value, functools.partial):
-        return [described(value.func), described(value.args), described(value.keywords)]
+        return [described(part, inside) for part in (value.func, value.args, value.keywords)]
     if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
         return _name(value)
     if callable(getattr(value, "get_config", None)):
-        return [_name(type(value)), described(value.get_config())]
-    plain = (bool, int, float, str, list, tuple, dict, np.generic, types.FunctionType, type(None))
-    attributes = {n: v for n, v in sorted(vars(value).items()) if isinstance(v, plain)} if hasattr(
-        value, "__dict__"
-    ) else {}  # fmt: skip
-    return [_name(type(value)), described(attributes)]
+        return [_name(type(value)), described(value.get_config(), inside)]
+    attributes = {} if inside else getattr(value, "__dict__", {})
+    plain = {n: described(v, True) for n, v in attributes.items() if isinstance(v, _PLAIN)}
+    return [_name(type(value)), plain]
+
+
+_PLAIN = (bool, int, float, str, list, tuple, dict, np.generic, types.FunctionType, type(None))
 
 
 def _name(value):

@@ -150,6 +150,13 @@ def test_files(tmp_path):
     np.testing.assert_allclose(means, found.values("gmu"))
 
 
+def test_a_run_that_diverged_is_said(capsys):
+    nan = [{"method": "a", "seed": 3, "scores": {"accuracy": float("nan")}}]
+    runs = [{"method": "a", "seed": seed, "scores": {"accuracy": 0.5}} for seed in (0, 1)]
+    assert ev.Comparison.of_runs(runs + nan).rows()[0]["runs"] == 2
+    assert "a, seed 3: accuracy is nan, left out" in capsys.readouterr().err
+
+
 def test_given_scores_can_be_saved(tmp_path):
     found = ev.Comparison({"a": [[0.1, 0.2], [0.3, float("nan")]], "b": [[0.4], [0.5]]}, "f1")
     found.save(tmp_path / "runs.jsonl")
