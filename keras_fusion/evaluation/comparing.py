@@ -153,9 +153,8 @@ def compare(
     metric = plan.check(metric, refresh, shard)
     plan.run(executor, arguments.get("verbose", 0))
     rows = plan.rows()
-    scored = [row for row in rows if row.get("scores")]
-    if not any(row["method"] == reference for row in scored):
-        reference = None  # it may be in another shard, or have failed
+    if all(row["method"] != reference for row in rows):
+        reference = None  # it may be in another shard
     return Comparison.of_runs(rows, metric, reference, level, plan.predictions)
 
 

@@ -141,6 +141,8 @@ class Comparison:
                     fold = folds.index(row["fold"]) if folds else 0
                     table[fold, seeds.index(row.get("seed"))] = score_of(row["scores"], metric)
             scores[method] = table if folds else table[0, ~np.isnan(table[0])]
+        if reference not in scores and any(row["method"] == reference for row in runs):
+            reference = None  # none of its runs has a score
         sizes = [(row["test_samples"], row["train_samples"]) for row in rows if is_sized(row)]
         ratio = float(np.mean([test / train for test, train in sizes])) if folds and sizes else None
         found = cls(scores, metric, reference, level, environment=environments(rows),

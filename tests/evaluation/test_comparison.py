@@ -153,7 +153,9 @@ def test_files(tmp_path):
 def test_a_run_that_diverged_is_said(capsys):
     nan = [{"method": "a", "seed": 3, "scores": {"accuracy": float("nan")}}]
     runs = [{"method": "a", "seed": seed, "scores": {"accuracy": 0.5}} for seed in (0, 1)]
-    assert ev.Comparison.of_runs(runs + nan).rows()[0]["runs"] == 2
+    nan.append({"method": "b", "seed": 0, "failed": "its worker died"})
+    found = ev.Comparison.of_runs(runs + nan, reference="b")
+    assert found.rows()[0]["runs"] == 2 and found.reference == "a"
     assert "a, seed 3: accuracy is nan, left out" in capsys.readouterr().err
 
 
