@@ -13,7 +13,7 @@ class Source:
     """The data of all runs; picklable where what it is made of is.
 
     Args:
-        data: Dict of parts, or with folds one part; or a function that returns that.
+        data: Dictionary of parts, or with folds one part; or a function that returns that.
         folds: List of `(train, test)` or `(train, validation, test)` row numbers, or `None`.
         prepare: Function `(train, validation, test)` that returns these, or `None`.
         data_key: String that stands for data that are not arrays, or `None`.

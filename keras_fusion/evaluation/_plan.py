@@ -41,10 +41,10 @@ class Plan:
     """All runs of a comparison.
 
     Args:
-        methods: Dict `{name: builder}`.
+        methods: Dictionary `{name: builder}`.
         source: `Source` of the data.
         seeds: List of integers.
-        arguments: Dict of arguments of `fit_replicas`.
+        arguments: Dictionary of arguments of `fit_replicas`.
         cells: `Cells`, or `None`: results are kept in memory alone.
         name, version, keep_predictions, backup_dir: Of `compare`.
     """

@@ -16,9 +16,9 @@ def run_seeds(build, parts, seeds, arguments, starts=None, keep_predictions=Fals
 
     Args:
         build: Function that returns a new compiled model.
-        parts: Dict of parts, see `_parts.Source`.
+        parts: Dictionary of parts, see `_parts.Source`.
         seeds: List of integers.
-        arguments: Dict of arguments of `fit_replicas`.
+        arguments: Dictionary of arguments of `fit_replicas`.
         starts: What gives a run its own weights, see `training._starts`. Defaults to `None`.
         keep_predictions: Boolean. Defaults to `False`.
         folder: Optional path for unfinished trainings. Defaults to `None`.

@@ -62,7 +62,7 @@ class Cells:
         """The path of a run's file.
 
         Args:
-            made_by: Dict of all that the result depends on, plain values; or its hash.
+            made_by: Dictionary of all that the result depends on, plain values; or its hash.
         """
         key = made_by if isinstance(made_by, str) else digest(made_by)
         return os.path.join(self.folder, f"{key}.json")
@@ -81,7 +81,7 @@ class Cells:
 
         Args:
             made_by: As for `path`.
-            row: Dict of plain values: strings, numbers, booleans, `None`, lists and dicts.
+            row: Dictionary of plain values: strings, numbers, booleans, `None`, lists and dicts.
             predictions: Optional dict of arrays, for a file beside it. Defaults to `None`.
 
         Raises:
