@@ -4,6 +4,8 @@ import ast
 import functools
 import importlib.metadata
 import inspect
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 
 import keras
 import numpy as np
@@ -223,8 +225,20 @@ _BY_TEXT = {"getattr", "hasattr", "setattr", "delattr"}
 TUNING = {name for names in _keras.KERAS_TUNER.values() for name in names}
 
 
+# Of executors: how many workers, started how. evaluation/_executors.py asks for them.
+POOL = {"_max_workers", "_mp_context"}
+DASK = {"_client"}
+
+
 def test_private_names_stay_in_one_file():
-    assert private_faults(PACKAGE, TUNING) == []
+    assert private_faults(PACKAGE, TUNING | POOL | DASK) == []
+
+
+def test_private_names_of_executors():
+    pool = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
+    assert (pool._max_workers, pool._mp_context.get_start_method()) == (2, "spawn")
+    cfexecutor = pytest.importorskip("distributed.cfexecutor")
+    assert cfexecutor.ClientExecutor("a client")._client == "a client"
 
 
 @pytest.mark.parametrize(

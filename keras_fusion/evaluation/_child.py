@@ -3,6 +3,7 @@
 Dask draws from Python's `random` in its workers, from which Keras seeds its layers.
 """
 
+import contextlib
 import functools
 import os
 import pickle
@@ -81,5 +82,7 @@ def serve():
         try:
             answers.write(answer)
             answers.flush()
-        except BrokenPipeError:
-            os._exit(0)  # the parent is gone
+        except BrokenPipeError:  # the parent is gone
+            with contextlib.suppress(BrokenPipeError):
+                answers.close()
+            return

@@ -3,30 +3,14 @@
 import concurrent.futures as cf
 import multiprocessing
 import os
-import signal
 
 import pytest
-from helpers.runs import Fused, parts
+from helpers.runs import Fused, Kills, parts
 
 from keras_fusion import evaluation as ev
 from keras_fusion.evaluation import _executors
 
 pytest.importorskip("scipy")
-
-
-class Kills:
-    """A builder that kills its worker: always, or the first time."""
-
-    def __init__(self, parent, path=None):
-        self.parent, self.path, self.build = parent, path, Fused()
-
-    def __call__(self):
-        if os.getpid() != self.parent and not (self.path and os.path.exists(self.path)):
-            if self.path:
-                with open(self.path, "w"):
-                    pass
-            os.kill(os.getpid(), signal.SIGKILL)
-        return self.build()
 
 
 def pool(workers=2):

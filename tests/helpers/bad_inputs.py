@@ -550,7 +550,7 @@ EVALUATION = [
            reference="b", level=2, metric=["f1", 3], results=3, name=3, version=3, data_key=3,
            refresh="no", keep_predictions="no", prepare=3, executor=3, shard=[(1, 1), 3],
            epochs=0, early_stopping=3, learning_rate="fast", callbacks=Shown([], "list"),
-           class_weight=Shown(3, "int"), sample_weight=Shown(np.ones(3), "[3, 4]"),
+           sample_weight=Shown(np.ones(3), "[3, 4]"),
            folds=[3, Shown([], "[]")], epoch=Shown(3, "['epoch']")),
     *wrong("evaluation.cross_validate", lambda: {**RUNS(), "groups": [0, 0, 1, 1]},
            folds=[1, "5", Shown(9, "2 kinds", "9 or more")]),

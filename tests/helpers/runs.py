@@ -1,5 +1,8 @@
 """Models and data of tiny comparisons, picklable."""
 
+import os
+import signal
+
 import keras
 import numpy as np
 from helpers.tiny import vector_net
@@ -56,3 +59,18 @@ def part(seed=0, count=COUNT, classes=3):
 
 def parts():
     return {"train": part(0), "test": part(1)}
+
+
+class Kills:
+    """A builder that kills its worker: always, or the first time."""
+
+    def __init__(self, parent, path=None):
+        self.parent, self.path, self.build = parent, path, Fused()
+
+    def __call__(self):
+        if os.getpid() != self.parent and not (self.path and os.path.exists(self.path)):
+            if self.path:
+                with open(self.path, "w"):
+                    pass
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.build()
