@@ -22,8 +22,8 @@ def scores(found):
 
 
 @pytest.mark.slow
-def test_twelve_runs_on_two_processes_one_of_them_killed(tmp_path, capsys):
-    """One run kills its worker once, one whenever it is trained."""
+def test_twelve_runs_on_two_processes_one_of_them_killed(tmp_path):
+    """The first run kills its worker."""
     methods = {"once": Kills(os.getpid(), str(tmp_path / "killed")), "sum": Fused("sum")}
     options = {"seeds": range(6), "epochs": 2, "batch_size": 6, "keep_predictions": True}
     serial = ev.compare(methods, parts(), **options)
@@ -31,17 +31,47 @@ def test_twelve_runs_on_two_processes_one_of_them_killed(tmp_path, capsys):
     assert (tmp_path / "killed").exists()
     assert scores(found) == scores(serial)  # to the last bit, on one backend
     assert len(list((tmp_path / "cells").glob("*.json"))) == 12
-    fatal = {"fatal": Kills(os.getpid()), **methods}
-    options["seeds"] = [0]
-    found = ev.compare(fatal, parts, **options, results=tmp_path / "cells", executor=pool)
+
+
+class Inline(cf.Executor):
+    """A pool of one worker in this process, which dies of a builder that says so."""
+
+    def submit(self, function, *arguments):
+        future = cf.Future()
+        try:
+            future.set_result(function(*arguments))
+        except MemoryError as error:
+            future.set_exception(cf.BrokenExecutor(f"a process was terminated ({error})"))
+        return future
+
+
+class Fatal(Fused):
+    alive = True
+
+    def __call__(self):
+        if type(self).alive:
+            return super().__call__()
+        raise MemoryError("too large")
+
+
+def test_a_run_that_kills_every_worker_is_recorded_as_failed(tmp_path, capsys, monkeypatch):
+    methods = {"fatal": Fatal(), "sum": Fused("sum")}
+
+    def make():  # what is checked before the first training goes well
+        monkeypatch.setattr(Fatal, "alive", False)
+        return Inline()
+
+    found = ev.compare(methods, parts(), [0], results=tmp_path, executor=make)
     rows = {run["method"]: run for run in found.runs}
     assert "its worker died 2 times" in rows["fatal"]["failed"]
     assert "fatal, seed 0: its worker died 2 times" in capsys.readouterr().err
-    assert list(found.scores) == ["once", "sum"]
-    # It is tried again, the others are not; here it trains.
-    again = ev.compare(fatal, parts, **options, results=tmp_path / "cells")
-    assert list(again.scores) == ["fatal", "once", "sum"]
-    assert "1 of 1 runs of once" in capsys.readouterr().err
+    assert list(found.scores) == ["sum"] and len(list(tmp_path.iterdir())) == 2
+    # It is tried again, the other is not.
+    monkeypatch.setattr(Fatal, "alive", True)
+    again = ev.compare(methods, parts(), [0], results=tmp_path)
+    assert list(again.scores) == ["fatal", "sum"] and len(list(tmp_path.iterdir())) == 2
+    said = capsys.readouterr().err
+    assert "1 of 1 runs of sum" in said and "runs of fatal" not in said
 
 
 @pytest.mark.slow
