@@ -27,14 +27,14 @@ class Fused:
 
 
 class Plain:
-    """Builds a plain Keras model on the first modality, whose output has no name."""
+    """Builds a plain Keras model, whose output has no name."""
 
     def __init__(self, metrics=("accuracy",)):
         self.metrics = metrics
 
     def __call__(self):
         inputs = {name: keras.Input((5,), name=name) for name in "ab"}
-        outputs = layers.Dense(3, activation="softmax")(inputs["a"])
+        outputs = layers.Dense(3, activation="softmax")(layers.Add()(list(inputs.values())))
         model = keras.Model(inputs, outputs)
         return compiled(model, "sparse_categorical_crossentropy", 0.1, self.metrics)
 
