@@ -12,7 +12,7 @@ from keras_fusion.evaluation import _plan
 
 pytest.importorskip("scipy")
 sklearn = pytest.importorskip("sklearn")
-TOP = "sparse_top_k_categorical_accuracy"
+OTHER = "sparse_categorical_crossentropy"
 FOLDS = [(np.arange(8), np.arange(8, 12)), (np.arange(4, 12), np.arange(4))]
 
 
@@ -171,7 +171,7 @@ REFUSED = {
         lambda folder: {"results": not_a_file(folder)}, OSError, "expected a folder that can be"),
     "no path": (lambda _: {"results": 3}, TypeError, "results: expected the path of a folder"),
     "other metrics": (
-        lambda _: {"methods": {"gmu": Fused(), "plain": Plain(metrics=(TOP,))}},
+        lambda _: {"methods": {"gmu": Fused(), "plain": Plain(metrics=(OTHER,))}},
         ValueError, r"metric: expected one of \['loss', 's.*Received: 'central_accuracy'"),
     "an unknown metric": (lambda _: {"metric": "f1"}, ValueError, "metric: expected one of"),
     "no metric": (lambda _: {"methods": {"gmu": Fused(metrics=())}}, ValueError, "metric: expec"),

@@ -78,15 +78,19 @@ class OnDisk:
         raise AssertionError("read as a whole")
 
 
+def new_file(folder):
+    return folder / f"array_{len(list(folder.iterdir()))}"
+
+
 def memmap(array, folder):
-    found = np.memmap(folder / f"{id(array)}.bin", array.dtype, "w+", shape=array.shape)
+    found = np.memmap(new_file(folder), array.dtype, "w+", shape=array.shape)
     found[:] = array
     return found
 
 
 def hdf5(array, folder):
     h5py = pytest.importorskip("h5py")
-    file = h5py.File(folder / f"{id(array)}.h5", "w")
+    file = h5py.File(new_file(folder), "w")
     return file.create_dataset("x", data=array)
 
 
