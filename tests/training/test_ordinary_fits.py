@@ -193,8 +193,8 @@ def test_order_of_a_data_set_begins_anew_with_a_plain_model():
 
     def build():
         inputs = {name: keras.Input((5,), name=name) for name in x}
-        outputs = layers.Dense(3, activation="softmax")(inputs["image"])
-        return compiled(keras.Model(inputs, outputs))
+        joined = layers.Concatenate()(list(inputs.values()))
+        return compiled(keras.Model(inputs, layers.Dense(3, activation="softmax")(joined)))
 
     both = fit_replicas(build, batches, None, SEEDS, epochs=2)
     alone = fit_replicas(build, batches, None, SEEDS[1:], epochs=2)
