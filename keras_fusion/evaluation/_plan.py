@@ -154,7 +154,7 @@ class Plan:
             runs = [run for run in self.chosen if run.method == method]
             rows = [run.row for run in runs if run.scores is not None]
             if rows:
-                dates = sorted({row["date"] for row in rows})
+                dates = sorted({row["date"][:10] for row in rows})
                 versions = " or ".join(sorted({row["keras"] for row in rows}))
                 when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
                 _say(

@@ -44,6 +44,7 @@ def runs_of(scores, metric):
 
 
 def is_sized(row):
+    """Whether a run says how many samples it was trained and scored on."""
     return bool(row.get("test_samples") and row.get("train_samples"))
 
 

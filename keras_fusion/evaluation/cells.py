@@ -77,7 +77,7 @@ class Cells:
         return _read(path) if os.path.exists(path) else None
 
     def write(self, made_by, row, predictions=None):
-        """Writes the row of a run, with the date, versions and hardware.
+        """Writes the row of a run, with date and time, versions and hardware.
 
         Args:
             made_by: As for `path`.
@@ -88,9 +88,9 @@ class Cells:
             TypeError: a value that is not plain.
         """
         self._environment = self._environment or environment()
-        today = datetime.date.today().isoformat()
+        now = datetime.datetime.now().isoformat(timespec="seconds")
         # What the row says of where it was trained, another process perhaps, counts.
-        row = check_plain({**row, "date": today, **self._environment, **row})
+        row = check_plain({**row, "date": now, **self._environment, **row})
         path = self.path(made_by)
         if predictions is not None:  # first: a row that promises them has them
             row["predictions"] = os.path.basename(path).replace(".json", ".npz")

@@ -123,6 +123,15 @@ class Comparison:
         """A comparison of rows as `compare` makes them.
 
         Runs that failed, or whose score is no number, count nowhere; a line on stderr says so.
+
+        Args:
+            runs: List of dictionaries with "method", "fold", "seed" and "scores".
+            metric, reference, level: As for `read`.
+            predictions: Optional function that returns the predictions of a run. Defaults to
+                `None`.
+
+        Returns:
+            `Comparison`.
         """
         rows = [row for row in runs if row.get("scores")]
         if rows:
@@ -198,8 +207,29 @@ class Comparison:
         counts = (~np.isnan(scores)).sum(axis=1)
         return np.where(counts, np.nansum(scores, axis=1) / np.maximum(counts, 1), np.nan)
 
+    def predictions(self, run):
+        """The predictions of a run on the test part, where `keep_predictions=True` kept them.
+
+        Args:
+            run: Dictionary, one of `runs`.
+
+        Returns:
+            Dictionary of arrays, "y_true" and "y_pred" `(samples, ...)`; where a model has several
+            outputs "y_pred/<head>" for each.
+
+        Raises:
+            ValueError: a run without predictions.
+        """
+        kept = self._predictions and self._predictions(run)
+        if not kept:
+            raise ValueError(
+                "predictions: expected a run of compare(..., keep_predictions=True). Received: "
+                f"none of {run.get('method')}"
+            )
+        return kept
+
     def score(self, function, name=None, head="central"):
-        """The same runs by another score, computed from their predictions on the test part.
+        """The same runs by another score, computed from their `predictions`.
 
         Args:
             function: Function `(y_true, y_pred)` that returns a float, such as those of
@@ -211,23 +241,19 @@ class Comparison:
             `Comparison`.
 
         Raises:
-            ValueError: runs without predictions: `compare` keeps them with
-                `keep_predictions=True`.
+            ValueError: runs without predictions, or a head that is none.
         """
         name = getattr(function, "__name__", "score") if name is None else name
         rows = []
-        for row in self.runs:
-            kept = self._predictions and self._predictions(row)
-            if not kept:
-                raise ValueError(
-                    "score: expected runs with predictions, from compare(..., "
-                    f"keep_predictions=True). Received: none of {row['method']}"
-                )
+        for run in self.runs:
+            if run.get("failed"):
+                continue
+            kept = self.predictions(run)
             found = kept.get(f"y_pred/{head}", kept.get("y_pred"))
             truth = kept.get(f"y_true/{head}", kept.get("y_true"))
             if found is None or truth is None:
                 raise ValueError(f"head: expected one of {sorted(kept)}. Received: {head!r}")
-            rows.append({**row, "scores": {name: float(function(truth, found))}})
+            rows.append({**run, "scores": {name: float(function(truth, found))}})
         return type(self).of_runs(rows, name, self.reference, self.level, self._predictions)
 
     def rows(self):
@@ -284,6 +310,8 @@ class Comparison:
     def table(self):
         """Headings and rows as strings; probabilities are the corrected ones."""
         rows = self.rows()
+        largest = max(abs(row["mean"]) for row in rows)
+        digits = f".{min(4, max(1, 4 - len(f'{largest:.0f}')))}f" if largest >= 10 else ".4f"
         tests = [test for test in TITLES if any(f"holm_{test}" in row for row in rows)]
         lines = [["method", "runs", *(["folds"] if self.folds else []), "mean",
                   f"{100 * self.level:g} % interval"]]  # fmt: skip
@@ -292,13 +320,13 @@ class Comparison:
         for row in rows:
             line = [row["method"], str(row["runs"])]
             line += [str(row["folds"])] if self.folds else []
-            line += [_number(row["mean"]), _ends(row["low"], row["high"])]
+            line += [_number(row["mean"], digits), _ends(row["low"], row["high"], digits)]
             if "difference" in row:
                 effect = _number(row["effect"], "+.2f")
                 if effect:
                     effect += f" ({_ends(row['effect_low'], row['effect_high'], '.2f')})"
-                line += [_number(row["difference"], "+.4f"), effect]
-                line += [_number(row.get(f"holm_{test}", np.nan)) for test in tests]
+                line += [_number(row["difference"], f"+{digits}"), effect]
+                line += [_probability(row.get(f"holm_{test}", np.nan)) for test in tests]
             lines.append(line + [""] * (len(lines[0]) - len(line)))
         return lines
 
@@ -337,9 +365,13 @@ class Comparison:
         return pandas.DataFrame([flat(row) for row in self.runs])
 
 
-def _number(value, form=".4f"):
+def _number(value, form):
     return "" if np.isnan(value) else format(value, form)
 
 
-def _ends(low, high, form=".4f"):
+def _probability(value):
+    return "< 0.0001" if value < 0.0001 else _number(value, ".4f")
+
+
+def _ends(low, high, form):
     return "" if np.isnan(low) else f"{low:{form}}..{high:{form}}"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_fusion.evaluation.comparing import compare
-from keras_fusion.evaluation.folds import check_groups, group_folds
+from keras_fusion.evaluation.folds import check_folds, check_groups, group_folds
 from keras_fusion.models.fusion_model import first_input
 
 
@@ -53,6 +53,7 @@ def cross_validate(build, x, y, groups, folds=5, seeds=(0,), fold_seed=None, **a
         raise TypeError(f"folds: expected an int, or a list of (train, test). Received: {folds!r}")
     if isinstance(folds, int):
         folds = group_folds(groups, folds, fold_seed)
+    check_folds(folds, samples)
     for *others, test in folds:
         for part in others:
             check_groups(groups, part, test)

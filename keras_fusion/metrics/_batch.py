@@ -25,6 +25,7 @@ def weights(sample_weight, like, dtype):
 
 
 def check_labels(y_true, y_pred, metric):
+    """How many labels there are; an error unless both have one shape."""
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
     if any(len(shape) != 2 for shape in shapes) or shapes[0][1] != shapes[1][1]:
         raise ValueError(

@@ -245,6 +245,7 @@ def rates(learning_rate, replicas, epoch):
 
 
 def say(epoch, epochs, seeds, logs, active):
+    """Prints the line of an epoch: means over the replicas that still train, lowest and highest."""
     words = []
     for name, value in logs.items():
         value = np.asarray(value)[active]

@@ -1,7 +1,6 @@
 """Trains the replicas that are asked for: in one program, or one after the other."""
 
 import os
-import sys
 from dataclasses import replace
 from functools import partial
 
@@ -33,7 +32,6 @@ from keras_fusion.training.replica_result import Replicas
 
 def runs(
     starts,
-    say,
     build,
     x,
     y,
@@ -51,10 +49,7 @@ def runs(
     callbacks,
     verbose,
 ):
-    """Checks the arguments of `fit_replicas`, and returns a generator of `Replicas`.
-
-    `say`: whether a line on stderr says that replicas are trained one after the other.
-    """
+    """Checks the arguments of `fit_replicas`, and returns a generator of `Replicas`."""
     check_arguments(build, epochs, batch_size, shuffle, convolutions, verbose, early_stopping)
     seeds = check_seeds(seeds)
     is_set = is_data_set(x)
@@ -107,15 +102,11 @@ def runs(
     in_memory = not is_set and not validation_is_set
     in_memory = in_memory and not any(map(on_disk, keras.tree.flatten((data, validation))))
     ordinary = callbacks is not None or not in_memory
-    if say and len(seeds) > 1 and (backend != "jax" or ordinary):
+    if len(seeds) > 1 and (backend != "jax" or ordinary):
         why = "the JAX backend trains them at the same time"
         if ordinary:
             why = "replicas with callbacks, or of data that are not arrays in memory, always are"
-        print(
-            f"fit_replicas: on {backend} the {len(seeds)} replicas are trained one after the "
-            f"other; {why}",
-            file=sys.stderr,
-        )
+        starts.say(f"fit_replicas: on {backend} replicas are trained one after the other; {why}")
     if ordinary:
         check_model(first)
         own = class_weight if is_set else None

@@ -1,5 +1,6 @@
 """Every run starts from its own weights, also where a builder returns layers that it keeps."""
 
+import sys
 import weakref
 
 import keras
@@ -18,6 +19,13 @@ class Starts:
         self._values = {}  # of variables
         self._layers = {}
         self._optimizers = {}
+        self._said = set()
+
+    def say(self, line):
+        """Prints a line on stderr, once for all runs."""
+        if line not in self._said:
+            self._said.add(line)
+            print(line, file=sys.stderr)
 
     def __call__(self, build, seed):
         """The model that `build` returns after `keras.utils.set_random_seed(seed)`.

@@ -110,28 +110,7 @@ def fit_replicas(
     >>> replicas.replica(0).heads
     ['central', 'image', 'sound']
     """
-    return joined(
-        runs(
-            Starts(),
-            True,
-            build,
-            x,
-            y,
-            seeds,
-            epochs,
-            batch_size,
-            validation_data,
-            sample_weight,
-            shuffle,
-            learning_rate,
-            early_stopping,
-            backup_dir,
-            convolutions,
-            class_weight,
-            callbacks,
-            verbose,
-        )
-    )
+    return joined(runs(Starts(), **locals()))  # all of its arguments
 
 
 def train_each(build, x, y, seeds, *, starts=None, **arguments):
@@ -142,4 +121,4 @@ def train_each(build, x, y, seeds, *, starts=None, **arguments):
     """
     call = inspect.signature(fit_replicas).bind(build, x, y, seeds, **arguments)
     call.apply_defaults()
-    return runs(Starts() if starts is None else starts, False, *call.arguments.values())
+    return runs(Starts() if starts is None else starts, **call.arguments)

@@ -88,6 +88,25 @@ def test_paired_and_reference():
     assert lines[0][5].startswith(f"{rows['sum']['effect']:+.2f} (")
 
 
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ([0.91, 0.93], ["0.9200", "0.7929..1.0471"]),
+        ([91.0, 93.0], ["92.00", "79.29..104.71"]),
+        ([900.0, 980.0], ["940.0", "431.8..1448.2"]),
+        ([11000.0, 11002.0], ["11001.0", "10988.3..11013.7"]),
+    ],
+)
+def test_numbers_are_as_long_as_they_need(scores, expected):
+    text = str(ev.Comparison({"a": scores}, level=0.95))
+    assert all(number in text for number in expected)
+
+
+def test_small_probabilities_are_not_zero():
+    found = ev.Comparison({"a": [0.1, 0.1001, 0.1002], "b": [0.9, 0.9001, 0.9002]})
+    assert "< 0.0001" in str(found) and "0.0000" not in str(found)
+
+
 def test_single_runs_have_no_tests():
     found = ev.Comparison({"a": [0.9], "b": [0.8]})
     assert np.isnan(found.rows()[1]["p_welch"]) and "nan" not in str(found)

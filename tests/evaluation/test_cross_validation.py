@@ -35,6 +35,11 @@ def test_groups_on_both_sides_are_seen():
         ev.cross_validate(None, np.zeros((10, 2)), np.zeros(10), GROUPS, [([0], [1])])
 
 
+def test_folds_that_are_none():
+    with pytest.raises(ValueError, match=r"folds\[1\]: expected row numbers .*Received: int"):
+        ev.cross_validate(None, np.zeros((10, 2)), np.zeros(10), GROUPS, [([0], [9]), 3])
+
+
 @pytest.mark.parametrize(
     ("groups", "folds", "seed", "match"),
     [

@@ -3,12 +3,17 @@
 import concurrent.futures as cf
 import multiprocessing
 import os
+import sys
 
 import pytest
 from helpers.runs import Fused, Kills, parts
 
 from keras_fusion import evaluation as ev
 from keras_fusion.evaluation import _executors
+from keras_fusion.evaluation._parts import Source
+from keras_fusion.evaluation._progress import progress
+from keras_fusion.evaluation._work import Task
+from keras_fusion.training import Starts, model_digest
 
 pytest.importorskip("scipy")
 
@@ -147,6 +152,38 @@ def test_deaths(ends, expected):
 
     _executors._run([(job, job) for job in ends], [make()], make, 2, None, finish)
     assert found == expected and not any(ends.values())
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"), [("backend", "other"), ("identity", {"train": "0"}), ("model", "0")]
+)
+def test_a_worker_that_would_train_something_else(argument, value):
+    """Another backend, other data, or other initial weights than those that the hash is of."""
+    source = Source(parts(), None, None, None, None)
+    build = Fused()
+    model = model_digest(Starts()(build, 0))
+    task = Task(None, source.identity(None), model, build, 0, {}, False, None)
+    row, predictions = task(source)
+    assert row["scores"]["central_accuracy"] >= 0 and predictions is None
+    setattr(task, argument, value)
+    with pytest.raises(RuntimeError, match="executor: expected workers with the"):
+        task(source)
+
+
+@pytest.mark.parametrize("rich", [True, False])
+def test_progress(monkeypatch, capsys, rich):
+    if rich:
+        pytest.importorskip("rich")
+    else:
+        monkeypatch.setitem(sys.modules, "rich.console", None)
+    with progress(3, verbose=1) as advance:
+        advance("gmu, seed 0")
+        advance("gmu, seed 1")
+    said = capsys.readouterr().err
+    assert "gmu, seed 1" in said and ("2/3" if rich else "2 of 3 runs") in said
+    with progress(3) as advance:  # not a terminal
+        advance("gmu, seed 0")
+    assert not capsys.readouterr().err
 
 
 def test_an_instance_cannot_be_made_anew():
