@@ -308,7 +308,7 @@ class Comparison:
         return row
 
     def table(self):
-        """Headings and rows as strings, without empty columns; probabilities are corrected."""
+        """Headings and rows as strings; probabilities are the corrected ones."""
         rows = self.rows()
         largest = max(abs(row["mean"]) for row in rows)
         digits = f".{min(4, max(1, 4 - len(f'{largest:.0f}')))}f" if largest >= 10 else ".4f"
@@ -328,7 +328,9 @@ class Comparison:
                 line += [_number(row["difference"], f"+{digits}"), effect]
                 line += [_probability(row.get(f"holm_{test}", np.nan)) for test in tests]
             lines.append(line + [""] * (len(lines[0]) - len(line)))
-        shown = [any(line[i] for line in lines[1:]) for i in range(len(lines[0]))]
+        # Single runs have neither intervals nor tests.
+        several = any(row.get("folds", row["runs"]) > 1 for row in rows)
+        shown = [several or any(line[i] for line in lines[1:]) for i in range(len(lines[0]))]
         return [[cell for cell, on in zip(line, shown, strict=True) if on] for line in lines]
 
     def __str__(self):
