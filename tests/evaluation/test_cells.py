@@ -115,6 +115,12 @@ def other_type(options):
     options["data"]["test"] = x, y.astype("int16")
 
 
+def other_shape(options):
+    """The same bytes."""
+    x, y = options["data"]["test"]
+    options["data"]["test"] = x, y[:, None]
+
+
 def fold(options):
     options["data"] = part(0, 24)
     options["folds"] = [(range(12), range(12, 24))]
@@ -135,6 +141,7 @@ CHANGES = {
     "a test row": changed("data", "test", 0, "b", 0, value=0.5),
     "a test label": changed("data", "test", 1, 5, value=0),
     "type of the test labels": other_type,
+    "shape of the test labels": other_shape,
     "no validation part": without_validation,
     "epochs": changed("epochs", value=3),
     "batch size": changed("batch_size", value=4),

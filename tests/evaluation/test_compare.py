@@ -199,6 +199,9 @@ REFUSED = {
     "folds of parts": (lambda _: {"folds": FOLDS}, TypeError, "data: expected .x, y."),
     "prepare": (lambda _: {"prepare": lambda train, validation, test: train},
                 ValueError, "prepare: expected a function that returns"),
+    "what prepare returns": (
+        lambda _: {"prepare": lambda train, _, test: (train, None, (test[0], [3]))},
+        ValueError, r"prepare, test: expected equally many samples.*Received: \[1, 12\]"),
     "rates": (lambda _: {"learning_rate": [0.1, 0.2, 0.3]}, ValueError, "learning_rate: expected"),
     "a shard alone": (lambda _: {"shard": (0, 2)}, ValueError, "results: expected a folder, which"),
     "a shard": (lambda f: {"shard": (2, 2), "results": f}, ValueError, "shard: expected .i, n."),
