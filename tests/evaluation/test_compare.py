@@ -200,7 +200,7 @@ REFUSED = {
     "prepare": (lambda _: {"prepare": lambda train, validation, test: train},
                 ValueError, "prepare: expected a function that returns"),
     "what prepare returns": (
-        lambda _: {"prepare": lambda train, _, test: (train, None, (test[0], [3]))},
+        lambda _: {"prepare": lambda train, _, test: (train, None, (test[0], np.zeros(1)))},
         ValueError, r"prepare, test: expected equally many samples.*Received: \[1, 12\]"),
     "rates": (lambda _: {"learning_rate": [0.1, 0.2, 0.3]}, ValueError, "learning_rate: expected"),
     "a shard alone": (lambda _: {"shard": (0, 2)}, ValueError, "results: expected a folder, which"),
