@@ -9,6 +9,7 @@ from helpers.runs import Fused, Plain, networks, part, parts
 
 from keras_fusion import evaluation as ev
 from keras_fusion.evaluation import _plan
+from keras_fusion.training._state import seed_torch
 
 pytest.importorskip("scipy")
 sklearn = pytest.importorskip("sklearn")
@@ -23,8 +24,12 @@ def by_hand(build, data, seed, epochs=2, batch_size=6):
     x, y = data["train"]
     for epoch in range(epochs):
         order = np.random.default_rng([seed, epoch]).permutation(len(y))
+        # Dropout on PyTorch draws from the global generator, and building draws from it too.
+        seeded = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda _, logs, epoch=epoch: seed_torch(seed, epoch)
+        )
         model.fit({k: v[order] for k, v in x.items()}, y[order], batch_size, shuffle=False,
-                  verbose=0)  # fmt: skip
+                  verbose=0, callbacks=[seeded])  # fmt: skip
     return model.evaluate(*data["test"], verbose=0, return_dict=True), model
 
 
