@@ -60,6 +60,18 @@ def count_processes(distribution):
     return distribution._num_process
 
 
+def metrics_of_heads(metrics, output_names):
+    """`CompileMetrics`: the object behind `compile(weighted_metrics=)`, all of which are weighted.
+
+    Args:
+        metrics: Dict `{head: list of metrics or None}`.
+        output_names: As the model has them.
+    """
+    from keras.src.trainers.compile_utils import CompileMetrics
+
+    return CompileMetrics(None, metrics, name="metrics_of_heads", output_names=output_names)
+
+
 def is_optional(tensor):
     """`InputLayer.optional`, of the layer behind a `keras.Input`: undocumented as an attribute."""
     return getattr(history(tensor).operation, "optional", False)

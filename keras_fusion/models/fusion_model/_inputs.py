@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_fusion._keras import is_optional
+from keras_fusion.models.fusion_model._arrays import as_array, check_finite
 
 
 def check_inputs(x, inputs):
@@ -24,6 +25,11 @@ def check_inputs(x, inputs):
         raise ValueError(
             f"x: expected the modalities {modalities}. "
             f"Received: {sorted(map(str, x))}, without {missing}"
+        )
+    if "present" in x and "present" not in inputs:
+        raise ValueError(
+            "present: expected a model built with missing_modalities=True. Received: one without, "
+            "for which every modality is there"
         )
     return {**x, **{n: _checked_parts(n, x[n], inputs[n]) for n in modalities}}
 
@@ -122,6 +128,8 @@ def check_arrays(x, inputs):
             label = f'x["{name}"]' + ("" if part is None else f'["{part}"]')
             if value is None and not is_optional(tensor):
                 raise ValueError(f"{label}: expected an array. Received: None")
+            if isinstance(value, (list, tuple)):
+                raise TypeError(f"{label}: expected an array. Received: {type(value).__name__}")
             shape = getattr(value, "shape", None)
             if shape is None or len(shape) == 0:
                 continue
@@ -151,11 +159,13 @@ def _check_array(label, value, tensor):
             f"{label}: expected the shape (batch, {', '.join(map(str, wanted))}). "
             f"Received shape: {tuple(value.shape)}"
         )
-    if not isinstance(value, np.ndarray) or tensor.dtype == "string":
+    value = as_array(value)
+    if value is None or tensor.dtype == "string":
         return
     if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
         raise ValueError(f"{label}: expected numbers. Received: an array of {value.dtype}")
     if "int" in tensor.dtype and value.dtype.kind == "f":
+        value = np.asarray(value)
         broken = value[np.isfinite(value) & (value != np.round(value))]
         if broken.size:
             raise ValueError(
@@ -164,15 +174,46 @@ def _check_array(label, value, tensor):
             )
 
 
+def check_finite_inputs(x, inputs):
+    """An error where an array has NaN or infinity in a sample whose modality is not absent.
+
+    Args:
+        x: Dict `{modality: array}`, checked, maybe with "present".
+        inputs: Dict `{modality: input}`, a model's own.
+    """
+    present = x.get("present")
+    if present is not None:
+        present = np.asarray(ops.convert_to_numpy(present)).astype("bool")
+    hint = ', which "present" does not call absent'
+    if "present" not in inputs:
+        hint = (
+            ". Where it stands for a modality that is absent, build the model with "
+            'missing_modalities=True and give "present"'
+        )
+    names = sorted(name for name in inputs if name != "present")
+    for k, name in enumerate(names):
+        counted = None if present is None else present[:, k]
+        given = x[name]
+        for part, value in given.items() if isinstance(given, dict) else [(None, given)]:
+            values = as_array(value)
+            if values is not None:
+                label = f'x["{name}"]' + ("" if part is None else f'["{part}"]')
+                check_finite(label, values, counted, hint)
+
+
 def count_samples(x):
     """Number of samples in a dict of inputs."""
     if not isinstance(x, dict) or not x:
         raise ValueError(f"x: expected a dict keyed by modality. Received: {type(x).__name__}")
-    return len(first_input(x))
+    return _length(first_input(x))
+
+
+def _length(value):
+    return value.shape[0] if hasattr(value, "shape") else len(value)
 
 
 def first_input(x):
-    """The first array or tensor of a dict of inputs."""
+    """The first array or tensor of a dict of inputs; optional ones may be `None`."""
     while isinstance(x, dict):
-        x = next(iter(x.values()))
+        x = next((value for value in x.values() if value is not None), None)
     return x

@@ -5,18 +5,27 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
+from keras_fusion._keras import metrics_of_heads
 from keras_fusion._replica import weighed_by_samples
+from keras_fusion.models.fusion_model._arguments import check_fit, check_known
 from keras_fusion.models.fusion_model._callbacks import fit_callbacks
-from keras_fusion.models.fusion_model._inputs import check_inputs, checked_data, with_present
+from keras_fusion.models.fusion_model._inputs import (
+    check_finite_inputs,
+    check_inputs,
+    checked_data,
+    count_samples,
+    with_present,
+)
 from keras_fusion.models.fusion_model._jax import check_batches, padded, run_or_restore
+from keras_fusion.models.fusion_model._labels import check_shapes, check_targets
 from keras_fusion.models.fusion_model._summary import fusions_of
-from keras_fusion.models.fusion_model._targets import (
-    check_known,
-    check_targets,
+from keras_fusion.models.fusion_model._targets import per_head, results_of, spread_targets
+from keras_fusion.models.fusion_model._weights import (
+    check_class_weight,
     head_sample_weights,
     loss_weights_of,
-    per_head,
-    spread_targets,
+    spread_weights,
+    weights_by_head,
 )
 from keras_fusion.models.fusion_model._weights_report import fusion_weights_of
 
@@ -30,7 +39,10 @@ class _State:
     levels: list
     default_weights: object
     arguments: dict | None = None
+    losses: dict | None = None  # by head
+    scored: list | None = None  # heads that have a loss or metrics
     added_loss: object = None
+    head_metrics: object = None  # of models with missing modalities
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
@@ -246,18 +258,20 @@ class FusionModel(keras.Model):
         default = self._fusion.default_weights
         betas = default if unimodal_loss_weights is None else unimodal_loss_weights
         betas = loss_weights_of(betas, self.heads)
-        if loss_weights is None and loss is not None:
+        if loss_weights is not None:
+            loss_weights = weights_by_head(loss_weights, self.heads)
+        elif loss is not None:
             loss_weights = betas
         metrics = per_head(metrics, self.heads, "metrics", copy_objects=True)
         weighted = per_head(weighted_metrics, self.heads, "weighted_metrics", copy_objects=True)
         check_known(optimizer, losses, {"metrics": metrics, "weighted_metrics": weighted})
+        lists = [losses or {}, metrics or {}, weighted or {}]
+        scored = [head for head in self.heads if any(found.get(head) for found in lists)]
+        own = None
         if self.has_present and metrics:
-            # Only weighted metrics can leave out the samples that lack a head's modality.
-            for head in self.modalities:
-                if metrics.get(head):
-                    weighted = weighted or {name: None for name in self.heads}
-                    weighted[head] = [*metrics.pop(head), *(weighted[head] or [])]
-                    metrics[head] = None
+            # Of these the mask alone leaves out samples; in Keras a mask is a weight.
+            own = {head: metrics[head] if head in self.modalities else None for head in self.heads}
+            metrics = {head: None if own[head] else metrics[head] for head in self.heads}
         super().compile(
             optimizer=optimizer,
             loss=losses,
@@ -267,10 +281,15 @@ class FusionModel(keras.Model):
             **how,
         )
         self._fusion.arguments = given
+        self._fusion.losses, self._fusion.scored = losses, scored
+        self._fusion.head_metrics = None
+        if own is not None and any(own.values()):
+            self._fusion.head_metrics = metrics_of_heads(own, self.output_names)
         self._fusion.added_loss = keras.metrics.Mean("added_loss") if len(self.heads) == 1 else None
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y, sample_weight = self._for_heads(x, y, y_pred, sample_weight)
+        check_shapes(y, y_pred, self._fusion.losses)
         tracker = self._fusion.added_loss
         if tracker is not None and (added := self.losses):
             total = sum(ops.sum(ops.cast(loss, "float32")) for loss in added)
@@ -279,16 +298,19 @@ class FusionModel(keras.Model):
         return weighed_by_samples(loss, ops.shape(y_pred["central"])[0]) if training else loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if self._fusion.head_metrics is not None:
+            targets, mask = self._for_heads(x, y, y_pred, None)
+            self._fusion.head_metrics.update_state(targets, y_pred, mask)
         y, sample_weight = self._for_heads(x, y, y_pred, sample_weight)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     @property
     def metrics(self):
-        tracker = self._fusion.added_loss
-        return super().metrics if tracker is None else [*super().metrics, tracker]
+        own = [self._fusion.head_metrics, self._fusion.added_loss]
+        return [*super().metrics, *(metric for metric in own if metric is not None)]
 
     def get_metrics_result(self):
-        results = super().get_metrics_result()
+        results = results_of(self.metrics, self._fusion.head_metrics, self.heads)
         if len(self.heads) > 1:
             return results
         # Keras leaves out the name of a single head; comparing methods wants one name for all.
@@ -302,7 +324,7 @@ class FusionModel(keras.Model):
         """The target and the sample weights of every head."""
         present = x.get("present") if self.has_present and isinstance(x, dict) else None
         weights = head_sample_weights(sample_weight, y_pred, present, sorted(self.modalities))
-        return spread_targets(y, y_pred), weights
+        return spread_targets(y, y_pred, self._fusion.scored), weights
 
     # ---- Keras' methods, with the data checked first and nothing lost on an error
 
@@ -333,18 +355,22 @@ class FusionModel(keras.Model):
 
         The other arguments and the result are those of Keras.
         """
+        check_fit(
+            batch_size, epochs, validation_split, initial_epoch, steps_per_epoch, *args, **kwargs
+        )
         if shuffle is None:
             shuffle = not hasattr(x, "set_epoch")
-        callbacks = fit_callbacks(callbacks, x, shuffle, steps_per_epoch)
         check_batches(x, batch_size, validation_split)
-        if isinstance(validation_data, (tuple, list)):
-            vx, *rest = validation_data
-            check_batches(vx, kwargs.get("validation_batch_size") or batch_size)
-            validation_data = (self._data(vx, *rest[:1]), *rest)
+        if isinstance(validation_data, (tuple, list)) and validation_data:
+            check_batches(validation_data[0], kwargs.get("validation_batch_size") or batch_size)
+            found = self._data(*validation_data[:3])
+            validation_data = (*found[: len(validation_data)], *validation_data[3:])
+        x, y, sample_weight = self._data(x, y, sample_weight, class_weight)
+        callbacks = fit_callbacks(callbacks, x, shuffle, steps_per_epoch)
         return run_or_restore(
             self,
             super().fit,
-            self._data(x, y),
+            x,
             y,
             batch_size,
             epochs,
@@ -361,10 +387,13 @@ class FusionModel(keras.Model):
             **kwargs,
         )
 
-    def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
+    def evaluate(
+        self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, *args, **kwargs
+    ):
         check_batches(x, batch_size)
-        x = self._data(x, y)
-        return run_or_restore(self, super().evaluate, x, y, batch_size, *args, **kwargs)
+        x, y, sample_weight = self._data(x, y, sample_weight)
+        given = (x, y, batch_size, verbose, sample_weight, *args)
+        return run_or_restore(self, super().evaluate, *given, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         x, samples = padded(self._checked(x))
@@ -383,27 +412,36 @@ class FusionModel(keras.Model):
         for variable in self.trainable_variables:
             variable.value.grad = None
 
-    def train_on_batch(self, x, y=None, *args, **kwargs):
-        return super().train_on_batch(self._data(x, y), y, *args, **kwargs)
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **kwargs):
+        x, y, sample_weight = self._data(x, y, sample_weight, class_weight)
+        return super().train_on_batch(x, y, sample_weight, class_weight, **kwargs)
 
-    def test_on_batch(self, x, y=None, *args, **kwargs):
-        return super().test_on_batch(self._data(x, y), y, *args, **kwargs)
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        x, y, sample_weight = self._data(x, y, sample_weight)
+        return super().test_on_batch(x, y, sample_weight, **kwargs)
 
     def predict_on_batch(self, x):
         return super().predict_on_batch(self._checked(x))
 
-    def _data(self, x, y=None):
-        """`_checked` for what is trained or scored on: it needs losses, and labels that fit."""
+    def _data(self, x, y=None, sample_weight=None, class_weight=None):
+        """What is trained or scored on, checked: the model's keys, and labels that fit."""
         if not self.compiled:
             raise ValueError(
                 f'model: expected one that is compiled, by compile(). Received: "{self.name}", '
                 "which is not"
             )
-        x = self._checked(x)
-        loss = self._fusion.arguments and self._fusion.arguments["loss"]
+        x, losses = self._checked(x), self._fusion.losses
         if isinstance(x, dict):
-            check_targets(y, loss, self.output, x)
-        return x
+            samples = count_samples(x)
+            if samples == 0:
+                raise ValueError("x: expected at least one sample. Received: none")
+            check_finite_inputs(x, self.input)
+            if isinstance(y, dict):
+                y = spread_targets(y, self.output, self._fusion.scored)
+            check_targets(y, losses, self.output, samples)
+            sample_weight = spread_weights(sample_weight, y, self.heads, samples)
+        check_class_weight(class_weight, y, losses, self.output)
+        return x, y, sample_weight
 
     def _checked(self, x):
         """`x` with the model's keys only, where it is data rather than a data set."""
