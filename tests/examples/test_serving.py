@@ -21,9 +21,10 @@ pytestmark = [
 SERVING = Path(__file__).parents[2] / "examples" / "serving"
 # Nothing that the server does may need the package.
 START = """
-import runpy, sys
+import os, runpy, sys
 sys.modules["keras_fusion"] = None
 script, *sys.argv[1:] = sys.argv[1:]
+sys.path[0] = os.path.dirname(script)
 runpy.run_path(script, run_name="__main__")
 """
 
@@ -226,8 +227,3 @@ def test_command_of_the_client(client, server):
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ})
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("central: ") and "level_0_image_b" in done.stdout
-
-
-def test_request_that_is_too_long(client):
-    found, answer = ask(f"{client.model}:predict", b" " * (64 * 2**20 + 1))
-    assert found == 413 and "at most" in answer["error"]
