@@ -12,7 +12,9 @@ def nodes_by_depth(graph):
 
 def inputs_struct(model):
     """`Functional._inputs_struct`: the inputs as they were given; `None` for a Sequential model."""
-    return getattr(model, "_inputs_struct", None)
+    given = getattr(model, "_inputs_struct", None)
+    # That of a FeatureSpace is a tracked dict, which Keras finds to be unlike what is fed.
+    return dict(given) if isinstance(given, dict) else given
 
 
 def history(tensor):

@@ -9,7 +9,8 @@ class Order:
     """The arrays of a split, and which rows each batch of each epoch has.
 
     Attributes:
-        arrays: Dict of the arrays of `x` under their names, and of `y` under "".
+        arrays: Dict of the arrays of `x` under their names, and of `y` under ""; a modality of
+            several inputs is a dict of arrays.
         batches: How many batches an epoch has.
         batch_size: Rows of a batch.
         even: Boolean, whether all batches have equally many rows.
@@ -59,7 +60,7 @@ class Order:
 
     def pair(self, arrays):
         """`(x, y)` of a dict with the names of `arrays`."""
-        return {name: array for name, array in arrays.items() if name}, arrays[""]
+        return {name: array for name, array in arrays.items() if name != ""}, arrays[""]
 
 
 def checked(split):
@@ -69,24 +70,55 @@ def checked(split):
             "split: expected a pair (x, y) with x a dict of arrays, as one part of load_data. "
             f"Received: {type(split).__name__}"
         )
-    x, y = {name: _array(array) for name, array in split[0].items()}, _array(split[1])
-    lengths = {name: array.shape[0] if array.ndim else 0 for name, array in {**x, "y": y}.items()}
-    if len(set(lengths.values())) > 1 or not lengths["y"] or not x:
+    x, y = each(_array, split[0]), _array(split[1])
+    lengths = each(lambda array: array.shape[0] if array.ndim else 0, {**x, "y": y})
+    if len(set(leaves(lengths))) > 1 or not lengths["y"] or not x:
         raise ValueError(f"split: expected equally many samples, at least one. Received: {lengths}")
     return x, y
 
 
+def each(function, arrays):
+    """The dict with `function` of every array, in the same order."""
+    return {n: each(function, a) if isinstance(a, dict) else function(a) for n, a in arrays.items()}
+
+
+def leaves(arrays):
+    """List of the arrays of a dict, in its order."""
+    found = []
+    each(found.append, arrays)
+    return found
+
+
+def is_text(array):
+    """Whether an array holds strings."""
+    return getattr(array.dtype, "kind", "f") in "USTO"
+
+
 def _array(values):
-    return values if hasattr(values, "shape") and hasattr(values, "dtype") else np.asarray(values)
+    # Rows of pandas go by label, and TensorFlow takes no list of rows.
+    is_foreign = type(values).__module__.split(".")[0] in ("pandas", "tensorflow")
+    if is_foreign or not (hasattr(values, "shape") and hasattr(values, "dtype")):
+        values = np.asarray(values)
+    if isinstance(values, np.ndarray) and values.dtype.kind == "O":
+        odd = [text for text in values.flat if not isinstance(text, (str, bytes))]
+        if odd:
+            raise ValueError(
+                'split: expected arrays of numbers or of strings, "" where a text is missing. '
+                f"Received: {odd[0]!r} in an array of objects"
+            )
+    return values
 
 
 def _present(x):
     """Float32 mask of which sample has which modality."""
-    columns = []
-    for name in sorted(x):
-        present = np.ones(len(x[name]), "float32")
-        # What stays on disk is checked for NaN when it is read.
-        if isinstance(x[name], np.ndarray) and x[name].dtype.kind == "f":
-            present -= np.isnan(x[name]).reshape(len(present), -1).all(axis=1)
-        columns.append(present)
-    return np.stack(columns, axis=1)
+    return np.stack([1 - _all_nan(leaves({name: x[name]})) for name in sorted(x)], axis=1)
+
+
+def _all_nan(arrays):
+    """Float32 of 0 and 1: samples whose floats in memory are NaN, all of them."""
+    # What stays on disk is checked for NaN when it is read.
+    floats = [a for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    if not floats:
+        return np.zeros(arrays[0].shape[0], "float32")
+    found = [np.isnan(a).reshape(len(a), -1).all(axis=1) for a in floats]
+    return np.all(found, axis=0).astype("float32")

@@ -2,11 +2,12 @@
 
 import itertools
 
+import keras
 import numpy as np
 from keras.utils import PyDataset
 
 from keras_fusion._checks import check_int
-from keras_fusion.datasets._order import Order, checked
+from keras_fusion.datasets._order import Order, checked, each, is_text, leaves
 
 
 def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, present=False):
@@ -17,7 +18,8 @@ def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, pr
     that stay on disk are read batch after batch, in parallel; the order never depends on that.
 
     Args:
-        split: Pair `(x, y)` as returned by `load_data`, `x` a dict of arrays keyed by modality.
+        split: Pair `(x, y)` as returned by `load_data`, `x` a dict of arrays keyed by modality; a
+            modality of several inputs is a dict of arrays itself.
         batch_size: Positive integer.
         shuffle: Boolean, whether each epoch has an order of its own. Defaults to `True`; use False
             to evaluate and predict.
@@ -69,17 +71,18 @@ def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, pr
         for i in range(order.batches):
             yield order.rows(epoch, i)
 
-    names = list(order.arrays)
+    arrays = leaves(order.arrays)
 
     def read(rows):
-        return [_plain(order.arrays[name][rows]) for name in names]
+        return [_plain(array[rows]) for array in arrays]
 
     def batch(rows):
-        types = [tf.string if a.dtype.kind in "US" else a.dtype for a in order.arrays.values()]
+        types = [tf.string if is_text(array) else array.dtype for array in arrays]
         values = tf.numpy_function(read, [rows], types, stateful=False)
-        for value, array in zip(values, order.arrays.values(), strict=True):
+        for value, array in zip(values, arrays, strict=True):
             value.set_shape((rows.shape[0], *array.shape[1:]))
-        return order.pair(dict(zip(names, values, strict=True)))
+        values = iter(values)
+        return order.pair(each(lambda _: next(values), order.arrays))
 
     length = order.batch_size if order.even else None
     dataset = tf.data.Dataset.from_generator(
@@ -103,7 +106,8 @@ def as_pydataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, 
     it is called with `shuffle=False`, and starts with the first order.
 
     Args:
-        split: Pair `(x, y)` as returned by `load_data`, `x` a dict of arrays keyed by modality.
+        split: Pair `(x, y)` as returned by `load_data`, `x` a dict of arrays keyed by modality; a
+            modality of several inputs is a dict of arrays itself.
         batch_size: Positive integer.
         shuffle: Boolean, whether each epoch has an order of its own. Defaults to `True`; use False
             to evaluate and predict.
@@ -115,7 +119,8 @@ def as_pydataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, 
             Defaults to `False`.
 
     Returns:
-        `keras.utils.PyDataset` of `(x, y)`. Types stay as they are: uint8 is not cast.
+        `keras.utils.PyDataset` of `(x, y)`. Types stay as they are: uint8 is not cast; strings
+        become tensors on TensorFlow, the only backend that has them.
 
     Raises:
         TypeError: If `split` is no such pair.
@@ -209,7 +214,7 @@ class BalancedBatches(_Epochs):
     def __getitem__(self, index):
         """The batch `(x, y)` at a position of the epoch."""
         rows = self._rows(self._epoch)[index]
-        return {name: array[rows] for name, array in self._x.items()}, self._y[rows]
+        return each(lambda array: _for_keras(array[rows]), self._x), self._y[rows]
 
     def _rows(self, epoch):
         """Row numbers, `(batches, samples of a batch)`."""
@@ -240,8 +245,14 @@ class _Batches(_Epochs):
         if not 0 <= index < len(self):
             raise IndexError(f"expected an index from 0 to {len(self) - 1}. Received: {index}")
         rows = self._order.rows(self._epoch, index)
-        arrays = {name: array[rows] for name, array in self._order.arrays.items()}
-        return self._order.pair(arrays)
+        return self._order.pair(each(lambda array: _for_keras(array[rows]), self._order.arrays))
+
+
+def _for_keras(values):
+    """Strings as a tensor on TensorFlow: Keras takes no batches of them as arrays."""
+    if is_text(values) and keras.backend.backend() == "tensorflow":
+        return keras.ops.convert_to_tensor(values, dtype="string")
+    return values
 
 
 def _plain(values):

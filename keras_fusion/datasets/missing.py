@@ -137,6 +137,8 @@ def _drawn(rates, before, generator):
 
 def _filled(name, array, absent, fill):
     array = np.array(array)
+    if array.dtype.kind in "USTO":
+        raise ValueError(f'fill: expected None, as "{name}" is strings. Received: {fill!r}')
     if array.dtype.kind not in "fc" and not np.isfinite(fill):
         raise ValueError(
             f'fill: expected a finite number for the {array.dtype} array "{name}". '

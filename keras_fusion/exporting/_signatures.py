@@ -26,6 +26,12 @@ def heads(model, inputs):
     }
 
 
+def filled(spec, count, size=8):
+    """An array for an input: zeros or empty strings, `size` where a dimension is open."""
+    shape = (count, *(size if length is None else length for length in spec.shape[1:]))
+    return np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
+
+
 def flat_inputs(model):
     """`{name: symbolic input}`; a modality of several inputs has several names here."""
     return {tensor.name: tensor for tensor in keras.tree.flatten(dict(model.input))}
@@ -117,7 +123,7 @@ def _alone(model, modality, specs):
         """From the whole model: what else it is given does not matter."""
         count = len(next(iter(x.values())))
         rest = {
-            name: np.zeros((count, *(8 if s is None else s for s in spec.shape[1:])), spec.dtype)
+            name: filled(spec, count)
             for name, spec in specs.items()
             if name not in x and name != "present"
         }

@@ -92,6 +92,8 @@ def samples_for(model, samples=None, count=_BATCHES[0], seed=0):
             parts = own if isinstance(own, dict) else {None: own}
             for key, tensor in parts.items():
                 given = np.asarray(samples[name] if key is None else samples[name][key])
+                if given.ndim == len(tensor.shape) - 1 and tensor.shape[-1] == 1:
+                    given = given[..., None]  # as Keras does
                 x[tensor.name] = _of_type(given[:count], tensor.dtype)
                 _check_shape(name, x[tensor.name], tensor)
     if model.has_present:
@@ -118,13 +120,31 @@ def _random(model, rng, tensor, count):
     shape = (count, *(_ANY_LENGTH if size is None else size for size in tensor.shape[1:]))
     dtype = keras.backend.standardize_dtype(tensor.dtype)
     if dtype == "string":
-        words = rng.choice(_WORDS, size=(*shape, 4))
-        return np.apply_along_axis(" ".join, -1, words).astype(object)
+        return _texts(model, rng, shape)
     if dtype == "bool":
         return np.ones(shape, "bool")  # a mask: of zeros alone it says that nothing is there
     if "int" in dtype:
         return rng.integers(1, _number_of_ids(model), shape).astype(dtype)
     return rng.normal(size=shape).astype(dtype)
+
+
+def _texts(model, rng, shape):
+    """Words that the model knows, alone and in fours; others too where it takes them."""
+    lookups = [layer for layer in flat_layers(model) if isinstance(layer, layers.StringLookup)]
+    known = {x: x.get_vocabulary(include_special_tokens=False) for x in lookups}
+    strict = [set(words) for x, words in known.items() if x.num_oov_indices == 0]
+    if strict:
+        common = sorted(set.intersection(*strict))
+        if not common:
+            raise ValueError(
+                "samples: expected some, as the model's layers take no unknown words and share "
+                "none that they know. Received: None"
+            )
+        return rng.choice(common, shape).astype(object)
+    known = [word for words in known.values() for word in words[:9]]
+    words = rng.choice([*known, *_WORDS], (*shape, 4)).astype(object)
+    words[rng.random(shape) < 0.5, 1:] = ""
+    return np.apply_along_axis(lambda four: " ".join(four).strip(), -1, words).astype(object)
 
 
 def _number_of_ids(model):
@@ -144,14 +164,15 @@ def batches(x):
 
 
 def with_garbage(x, model):
-    """The samples with NaN in floats that `present` says are absent, which must do no harm."""
+    """The samples with NaN or odd words where `present` says absent, which must do no harm."""
     if "present" not in x:
         return x
     x = {name: np.array(array) for name, array in x.items()}
     for column, modality in enumerate(sorted(model.modalities)):
         for tensor in keras.tree.flatten(model.input[modality]):
-            if x[tensor.name].dtype.kind == "f":
-                x[tensor.name][x["present"][:, column] == 0] = np.nan
+            array = x[tensor.name]
+            if array.dtype.kind in "fO":
+                array[x["present"][:, column] == 0] = np.nan if array.dtype.kind == "f" else "nan"
     return x
 
 

@@ -12,6 +12,7 @@ from keras_fusion._checks import check_bool, check_choice, is_number
 from keras_fusion.exporting import _files, _raw, _signatures, _subprocess
 from keras_fusion.exporting._verification import samples_for, write
 from keras_fusion.exporting.report import ExportReport
+from keras_fusion.models.fusion_model import check_first_names
 
 FORMATS = ("saved_model", "onnx", "litert")
 QUANTIZE = (None, "dynamic", "float16")
@@ -106,6 +107,7 @@ def export(
     path, format = _files.target(path, format)
     options = {"raw": raw, "quantize": quantize, "tolerance": tolerance}
     _check_options(model, format, **options)
+    _check_inputs(model, format)
     samples = samples_for(model, samples)
     if keras.backend.backend() == "tensorflow":
         report = write(model, path, format, samples, **options)
@@ -145,6 +147,18 @@ def export_saved_model(model, path, *, verbose=False, **options):
     ...     assert "saved_model.pb" in os.listdir(path)
     """
     return export(model, path, "saved_model", verbose=verbose, **options)
+
+
+def _check_inputs(model, format):
+    inputs = _signatures.flat_inputs(model)
+    if format != "onnx":
+        check_first_names(f"export, inputs of {format}", inputs)
+    texts = [name for name, tensor in inputs.items() if tensor.dtype == "string"]
+    if texts and format != "saved_model":
+        raise ValueError(
+            f'format: expected "saved_model" for a model that reads text, {texts}: no other format '
+            f"has the operations on strings. Received: {format!r}"
+        )
 
 
 def _check_options(model, format, raw, quantize, tolerance):

@@ -26,7 +26,8 @@ class ModalityMask(keras.layers.Layer):
         placeholder: "zero"; "one", for inputs in which a sample of zeros alone is padding, all of
             which a layer masks (token ids): a mean over no steps is NaN, in the gradient too;
             "mean", a weight that is not trained, zero until `adapt`; or "learned", a trained
-            weight, zero at first. Both have the shape of one sample. Defaults to `"zero"`.
+            weight, zero at first. Both have the shape of one sample. Of strings "zero" is the empty
+            one and "one" is "[UNK]". Defaults to `"zero"`.
         **kwargs: The arguments of every Keras layer.
 
     Call arguments:
@@ -123,6 +124,8 @@ class ModalityMask(keras.layers.Layer):
         self._check(present.shape)
         self._check_dtype(inputs)
         here = ops.cast(present[:, self.index], "bool")
+        if keras.backend.standardize_dtype(inputs.dtype) == "string":
+            return _text_where(here, inputs, "[UNK]" if self.placeholder == "one" else "")
         here = ops.reshape(here, (-1,) + (1,) * (len(inputs.shape) - 1))
         if self.value is not None:
             instead = ops.cast(self.value, inputs.dtype)
@@ -150,3 +153,11 @@ class ModalityMask(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "index": self.index, "placeholder": self.placeholder}
+
+
+def _text_where(here, texts, word):
+    """`where` for strings, which that of Keras does not take: a row is taken by its number."""
+    row = ops.broadcast_to(ops.convert_to_tensor(word, "string"), (1, *ops.shape(texts)[1:]))
+    count = ops.shape(texts)[0]
+    rows = ops.where(here, ops.arange(count), count)
+    return ops.take(ops.concatenate([texts, row], axis=0), rows, axis=0)

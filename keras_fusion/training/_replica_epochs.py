@@ -53,7 +53,10 @@ def prepared(model, data, batch_size):
 def arrays(x, y, sample_weight, model):
     """`(x, y)` or `(x, y, sample_weight)` as arrays, with what the model reads and no more."""
     if isinstance(model, FusionModel):
-        x = model._data(x, y) if model.compiled else model._checked(x)
+        if model.compiled:
+            x, y, sample_weight = model._data(x, y, sample_weight)
+        else:
+            x = model._checked(x)
     given = (x, y) if sample_weight is None else (x, y, sample_weight)
     given = keras.tree.map_structure(lambda a: a if on_disk(a) else np.asarray(a), given)
     shapes = [array.shape for array in keras.tree.flatten(given)]

@@ -270,7 +270,7 @@ FIT = [
         y=[
             Shown(np.array([0, 1, 2, 3]), "3"),
             Shown(np.array([0, -1, 2, 2]), "-1"),
-            Shown(np.array([0, 1, np.nan, 2]), "nan"),
+            Shown(np.array([0, 1, np.nan, 2]), "NaN"),
             Shown(np.eye(3)[[0, 1, 2, 0]], "(4, 3)"),
             Shown(np.array([0, 1, 2]), "3"),
             Shown(np.array(["cat", "dog", "cat", "cat"]), "<U3"),

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from keras_fusion._checks import check_int
-from keras_fusion._keras import flat_layers, inputs_struct
+from keras_fusion._keras import flat_layers, history, inputs_struct, made_of
 from keras_fusion.graph import as_functional, call_on, open_at
 from keras_fusion.models.assembly._alignment import pool_to
 
@@ -53,12 +53,29 @@ def last_tensors(streams, keep_heads):
 
 
 def _end(stream):
+    inputs, graph = stream.masked_inputs, as_functional(stream.model)
+    end = graph.outputs[0]
     if stream.ends_in == "probabilities":
-        return stream.masked_inputs
+        if not isinstance(inputs, dict) and inputs.dtype != "string":
+            return inputs
+        # What a FeatureSpace or a StringLookup makes of several inputs, or of text.
+        end = _before_prediction(stream.name, end)
     # A model of its own: the backbone's name may be that of an input.
-    graph = as_functional(stream.model)
-    end = keras.Model(inputs_struct(graph), graph.outputs[0], name=f"{stream.name}_features")
-    return call_on(end, stream.masked_inputs)
+    end = keras.Model(inputs_struct(graph), end, name=f"{stream.name}_features")
+    return call_on(end, inputs)
+
+
+def _before_prediction(name, tensor):
+    """The tensor that the dense layer of a prediction gets."""
+    while len(made_of(tensor)) == 1:
+        (before,), operation = made_of(tensor), history(tensor)[0]
+        if isinstance(operation, (layers.Dense, layers.EinsumDense)):
+            return before
+        tensor = before
+    raise ValueError(
+        f'backbone "{name}": expected a hidden layer before its prediction, or a prediction by a '
+        "Dense layer. Received: neither"
+    )
 
 
 def last_tokens(streams, taps, keep_heads, max_tokens):

@@ -3,6 +3,7 @@
 import re
 
 from keras_fusion._checks import check_choice
+from keras_fusion.models.fusion_model import check_names
 
 RESERVED = ("central", "present")
 _OURS = ("central_", "fusion_")
@@ -67,6 +68,7 @@ def _check(name, names):
             f"backbones: expected modality names that are non-empty strings without '/'. "
             f"Received: {name!r}"
         )
+    check_names("backbones", [name])
     if name in RESERVED or name.startswith(_OURS) or re.fullmatch(_TAKE, name):
         raise ValueError(
             f"backbones: the names {', '.join(RESERVED)}, take and those that begin with "

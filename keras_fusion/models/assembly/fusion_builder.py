@@ -13,7 +13,7 @@ from keras_fusion.models.assembly._levels import cells_above, paired_levels
 from keras_fusion.models.assembly._naming import named_backbones, with_first
 from keras_fusion.models.assembly._streams import make_streams, pooled
 from keras_fusion.models.assembly.placeholders import placeholders_for
-from keras_fusion.models.fusion_model import FusionModel
+from keras_fusion.models.fusion_model import FusionModel, check_first_names
 
 
 class FusionBuilder:
@@ -69,6 +69,7 @@ class FusionBuilder:
     ):
         if not isinstance(name, str) or "/" in name:
             raise ValueError(f"name: expected a string without '/'. Received: {name!r}")
+        check_first_names("name", [name])
         backbones = with_first(named_backbones(backbones), main)
         placeholders = placeholders_for(backbones, missing_modalities)
         self._mask = keras.Input((len(backbones),), name="present") if placeholders else None

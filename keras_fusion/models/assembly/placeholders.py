@@ -56,16 +56,20 @@ def mask_input(x, present, column, model, modality, placeholder, name):
         name: String, of the new layer.
     """
     padding = zeros_are_padding(model, x)
-    if padding and placeholder != "zero":
+    if placeholder != "zero" and (padding or x.dtype == "string"):
         raise ValueError(
             f'missing_modalities: expected "zero" for "{modality}", whose input is '
-            "integers or padded with zeros that a layer masks; with a dict {modality: ...} others "
-            f"may have another placeholder. Received: {placeholder!r}"
+            "strings, integers or padded with zeros that a layer masks; with a dict "
+            f"{{modality: ...}} others may have another placeholder. Received: {placeholder!r}"
         )
     if padding:
         placeholder = "one"
+    if x.dtype == "string":
+        _check_lookups(model, modality, "[UNK]" if padding else "")
+    # A layer of dtype "string" would cast the mask to strings.
+    dtype = None if x.dtype == "string" else x.dtype
     try:
-        return ModalityMask(column, placeholder, dtype=x.dtype, name=name)(x, present)
+        return ModalityMask(column, placeholder, dtype=dtype, name=name)(x, present)
     except ValueError as error:
         raise ValueError(f'missing_modalities, modality "{modality}": {error}') from None
 
@@ -73,15 +77,28 @@ def mask_input(x, present, column, model, modality, placeholder, name):
 def zeros_are_padding(model, x):
     """Whether a sample of zeros alone may be masked as a whole, which makes means over it NaN.
 
-    So it is with integers (token ids, padding masks) and where a layer masks zeros.
+    So it is with integers (token ids, padding masks) and where a layer masks zeros, which is what
+    an empty text becomes.
     """
-    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if dtype != "string" and not keras.backend.is_float_dtype(dtype):
         return True
     return any(
         (isinstance(layer, layers.Embedding) and layer.mask_zero)
         or (isinstance(layer, layers.Masking) and np.all(np.asarray(layer.mask_value) == 0))
         for layer in flat_layers(model)
     )
+
+
+def _check_lookups(model, modality, word):
+    """An error where a layer takes no words but those it knows, and `word` is none of them."""
+    for layer in flat_layers(model):
+        if getattr(layer, "num_oov_indices", 1) == 0 and layer.mask_token != word:
+            raise ValueError(
+                f'missing_modalities: expected layers that take unknown words in "{modality}", as '
+                f"{word!r} stands for an absent text. Received: {layer.name!r} with "
+                "num_oov_indices=0"
+            )
 
 
 def adapt_missing_modalities(model, x):

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_fusion._keras import is_optional
 from keras_fusion.models.fusion_model._arrays import as_array, check_finite
+from keras_fusion.models.fusion_model._text import absent_samples, as_text
 
 
 def check_inputs(x, inputs):
@@ -31,7 +32,8 @@ def check_inputs(x, inputs):
             "present: expected a model built with missing_modalities=True. Received: one without, "
             "for which every modality is there"
         )
-    return {**x, **{n: _checked_parts(n, x[n], inputs[n]) for n in modalities}}
+    x = {**x, **{n: _checked_parts(n, x[n], inputs[n]) for n in modalities}}
+    return {**x, **{n: _with_text(n, x, inputs) for n in modalities}}
 
 
 def _checked_parts(name, given, inputs):
@@ -46,6 +48,20 @@ def _checked_parts(name, given, inputs):
             f'x["{name}"]: expected a dict with {sorted(inputs)}. Received: {received}'
         )
     return {key: given[key] for key in inputs}
+
+
+def _with_text(name, x, inputs):
+    """What a modality is given, its text as tensors of strings."""
+
+    def converted(label, value, tensor):
+        if tensor.dtype != "string":
+            return value
+        return as_text(label, value, absent_samples(x, name, inputs))
+
+    given, own, label = x[name], inputs[name], f'x["{name}"]'
+    if not isinstance(own, dict):
+        return converted(label, given, own)
+    return {key: converted(f'{label}["{key}"]', given[key], own[key]) for key in own}
 
 
 def _check_samples_alike(name, value):
@@ -159,8 +175,7 @@ def _check_array(label, value, tensor):
             f"{label}: expected the shape (batch, {', '.join(map(str, wanted))}). "
             f"Received shape: {tuple(value.shape)}"
         )
-    value = as_array(value)
-    if value is None or tensor.dtype == "string":
+    if tensor.dtype == "string" or (value := as_array(value)) is None:
         return
     if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
         raise ValueError(f"{label}: expected numbers. Received: an array of {value.dtype}")
@@ -184,6 +199,8 @@ def check_finite_inputs(x, inputs):
     present = x.get("present")
     if present is not None:
         present = np.asarray(ops.convert_to_numpy(present)).astype("bool")
+        if present.shape[1:] != (len(inputs) - 1,):
+            return  # refused where the mask is used
     hint = ', which "present" does not call absent'
     if "present" not in inputs:
         hint = (

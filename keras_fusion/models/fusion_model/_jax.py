@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_fusion._keras import count_processes, forget_jax_state, value_of
 from keras_fusion.models.fusion_model._inputs import first_input
+from keras_fusion.models.fusion_model._text import text_of_data_sets
 
 
 def run_or_restore(model, method, *args, **kwargs):
@@ -19,7 +20,8 @@ def run_or_restore(model, method, *args, **kwargs):
         *args, **kwargs: Of the method.
     """
     if keras.backend.backend() != "jax":
-        return method(*args, **kwargs)
+        with text_of_data_sets(model):
+            return method(*args, **kwargs)
     # Of an earlier train_on_batch: weights may be others now.
     forget_jax_state(model, synced_only=True)
     optimizer = getattr(model, "optimizer", None)

@@ -99,7 +99,7 @@ def check_shape(label, shape, name, predicted, head):
         predicted: Tuple, shape of the predictions.
         head: String, for the error.
     """
-    shape, wanted = tuple(shape[1:]), tuple(predicted[1:])
+    given, shape, wanted = tuple(shape), tuple(shape[1:]), tuple(predicted[1:])
     if name == "circle":
         return
     if name == "ctc":
@@ -113,7 +113,7 @@ def check_shape(label, shape, name, predicted, head):
         if not _alike(shape, wanted[:-1]) and not _alike(shape, (*wanted[:-1], 1)):
             raise ValueError(
                 f"{label}: expected class indices {_text(wanted[:-1])} with a sparse loss; one-hot "
-                f'labels go with "categorical_crossentropy". Received shape: {_text(shape)}'
+                f'labels go with "categorical_crossentropy". Received shape: {given}'
             )
         return
     # Keras adds and takes away a last axis of size 1.
@@ -123,11 +123,11 @@ def check_shape(label, shape, name, predicted, head):
     if name in _ONE_HOT:
         raise ValueError(
             f"{label}: expected one-hot labels {_text(wanted)} with categorical_crossentropy; class"
-            f' indices go with "sparse_categorical_crossentropy". Received shape: {_text(shape)}'
+            f' indices go with "sparse_categorical_crossentropy". Received shape: {given}'
         )
     raise ValueError(
         f"{label}: expected the shape of what head {head!r} predicts, {_text(wanted)}, which Keras "
-        f"would broadcast to. Received shape: {_text(shape)}"
+        f"would broadcast to. Received shape: {given}"
     )
 
 

@@ -18,8 +18,10 @@ from keras_fusion.models.fusion_model._inputs import (
 )
 from keras_fusion.models.fusion_model._jax import check_batches, padded, run_or_restore
 from keras_fusion.models.fusion_model._labels import check_shapes, check_targets
+from keras_fusion.models.fusion_model._names import check_first_names, check_names
 from keras_fusion.models.fusion_model._summary import fusions_of
 from keras_fusion.models.fusion_model._targets import per_head, results_of, spread_targets
+from keras_fusion.models.fusion_model._text import check_backend
 from keras_fusion.models.fusion_model._weights import (
     check_class_weight,
     head_sample_weights,
@@ -113,7 +115,14 @@ class FusionModel(keras.Model):
                 "neither. keras.models.clone_model does not hand them on: use "
                 "FusionModel.from_config(model.get_config())"
             )
+        is_loaded = kwargs.pop("is_loaded", False)
         super().__init__(*args, **kwargs)
+        check_backend(self.input)
+        if not is_loaded:
+            check_first_names("name", [self.name])
+            tensors = keras.tree.flatten(dict(self.input))
+            check_names("inputs", [*self.input, *(tensor.name for tensor in tensors)])
+            check_names("outputs", self.output)
         # `present` may be left out; `call` fills it in.
         if self.input_spec is not None:  # None where a modality has several inputs
             self.input_spec = [spec for spec in self.input_spec if spec.name != "present"]
@@ -455,6 +464,12 @@ class FusionModel(keras.Model):
             "fusion_levels": [dict(level) for level in self._fusion.levels],
             "unimodal_loss_weights": self._fusion.default_weights,
         }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        # What was saved once loads, whatever its names.
+        loaded = {"is_loaded": True} if "layers" in config else {}
+        return super().from_config({**config, **loaded}, custom_objects)
 
     def get_compile_config(self):
         if not self.compiled or self._fusion.arguments is None:
