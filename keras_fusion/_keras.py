@@ -62,16 +62,14 @@ def count_processes(distribution):
     return distribution._num_process
 
 
-def metrics_of_heads(metrics, output_names):
-    """`CompileMetrics`: the object behind `compile(weighted_metrics=)`, all of which are weighted.
+def metrics_of_heads(model, metrics):
+    """Like `Trainer._compile_metrics`, what `compile(weighted_metrics=)` makes, of other metrics.
 
     Args:
+        model: `keras.Model`, compiled with metrics or an empty list of them.
         metrics: Dict `{head: list of metrics or None}`.
-        output_names: As the model has them.
     """
-    from keras.src.trainers.compile_utils import CompileMetrics
-
-    return CompileMetrics(None, metrics, name="metrics_of_heads", output_names=output_names)
+    return type(model._compile_metrics)(None, metrics, output_names=model.output_names)
 
 
 def is_optional(tensor):

@@ -7,7 +7,7 @@ import numpy as np
 from keras.utils import PyDataset
 
 from keras_fusion._checks import check_int
-from keras_fusion.datasets._order import Order, checked, each, is_text, leaves
+from keras_fusion.datasets._order import Order, check_batch, checked, each, is_text, leaves
 
 
 def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, present=False):
@@ -74,7 +74,10 @@ def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, pr
     arrays = leaves(order.arrays)
 
     def read(rows):
-        return [_plain(array[rows]) for array in arrays]
+        values = [array[rows] for array in arrays]
+        found = iter(values)
+        check_batch(order.pair(each(lambda _: next(found), order.arrays))[0], rows)
+        return [_plain(array) for array in values]
 
     def batch(rows):
         types = [tf.string if is_text(array) else array.dtype for array in arrays]
@@ -214,7 +217,9 @@ class BalancedBatches(_Epochs):
     def __getitem__(self, index):
         """The batch `(x, y)` at a position of the epoch."""
         rows = self._rows(self._epoch)[index]
-        return each(lambda array: _for_keras(array[rows]), self._x), self._y[rows]
+        x = each(lambda array: array[rows], self._x)
+        check_batch(x, rows)
+        return each(_for_keras, x), self._y[rows]
 
     def _rows(self, epoch):
         """Row numbers, `(batches, samples of a batch)`."""
@@ -245,7 +250,9 @@ class _Batches(_Epochs):
         if not 0 <= index < len(self):
             raise IndexError(f"expected an index from 0 to {len(self) - 1}. Received: {index}")
         rows = self._order.rows(self._epoch, index)
-        return self._order.pair(each(lambda array: _for_keras(array[rows]), self._order.arrays))
+        x, y = self._order.pair(each(lambda array: array[rows], self._order.arrays))
+        check_batch(x, rows)
+        return each(_for_keras, x), _for_keras(y)
 
 
 def _for_keras(values):

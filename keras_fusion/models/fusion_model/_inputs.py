@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
+from keras_fusion._arrays import as_array, check_finite
 from keras_fusion._keras import is_optional
-from keras_fusion.models.fusion_model._arrays import as_array, check_finite
 from keras_fusion.models.fusion_model._text import absent_samples, as_text
 
 

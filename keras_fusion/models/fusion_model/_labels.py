@@ -7,7 +7,7 @@ probabilities, all without a word. What a loss of the user's own takes is the us
 import keras
 import numpy as np
 
-from keras_fusion.models.fusion_model._arrays import as_array, check_finite
+from keras_fusion._arrays import as_array, check_finite
 
 # Names of Keras' losses without underscores, in lower case, by what they take.
 _INDICES = ("sparsecategoricalcrossentropy", "categoricalgeneralizedcrossentropy")

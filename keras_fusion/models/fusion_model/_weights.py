@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
+from keras_fusion._arrays import as_array, check_finite
 from keras_fusion._checks import is_number
-from keras_fusion.models.fusion_model._arrays import as_array, check_finite
 from keras_fusion.models.fusion_model._labels import keras_name
 
 

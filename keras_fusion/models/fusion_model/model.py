@@ -293,7 +293,7 @@ class FusionModel(keras.Model):
         self._fusion.losses, self._fusion.scored = losses, scored
         self._fusion.head_metrics = None
         if own is not None and any(own.values()):
-            self._fusion.head_metrics = metrics_of_heads(own, self.output_names)
+            self._fusion.head_metrics = metrics_of_heads(self, own)
         self._fusion.added_loss = keras.metrics.Mean("added_loss") if len(self.heads) == 1 else None
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -43,7 +43,7 @@ def broken_rows(values):
     return np.concatenate(found) if found else np.array([], int)
 
 
-def check_finite(label, values, counted=None, hint=""):
+def check_finite(label, values, counted=None, hint="", numbers=None):
     """An error where something in an array is NaN or infinite.
 
     Args:
@@ -51,7 +51,9 @@ def check_finite(label, values, counted=None, hint=""):
         values: Array of `as_array`.
         counted: Optional bools `(samples,)`, the samples that are looked at. Defaults to `None`,
             all of them.
-        hint: String, added to the error.
+        hint: String, added to the error. Defaults to `""`.
+        numbers: Optional array `(samples,)`, what the samples are called in the error. Defaults
+            to `None`, their places.
     """
     rows = broken_rows(values)
     if len(rows) and counted is not None:
@@ -60,9 +62,10 @@ def check_finite(label, values, counted=None, hint=""):
         return
     first = np.asarray(values[int(rows[0])])
     what = "NaN" if np.isnan(first).any() else "infinity"
+    first = rows[0] if numbers is None else numbers[rows[0]]
     raise ValueError(
         f"{label}: expected finite numbers. Received: {what} in {len(rows)} of {len(values)} "
-        f"samples, the first being number {rows[0]}{hint}"
+        f"samples, the first being number {first}{hint}"
     )
 
 
