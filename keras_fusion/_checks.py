@@ -40,6 +40,16 @@ def check_seed(label, value):
         check_int(label, value, minimum=0)
 
 
+def check_recurrent(policy):
+    """An error where PyTorch cannot make the orthogonal matrices a recurrent layer starts with."""
+    if keras.backend.backend() == "torch" and policy.variable_dtype == "float16":
+        raise ValueError(
+            'dtype: expected "mixed_float16" or another policy whose weights are float32 or '
+            "bfloat16, as PyTorch has no orthogonal matrices in float16. Received: "
+            f"{policy.name!r}"
+        )
+
+
 def check_activation(label, value):
     """An error unless Keras knows the activation `value`."""
     try:

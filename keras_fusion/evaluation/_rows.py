@@ -1,5 +1,6 @@
 """The rows of runs: their scores by name, their sizes, versions and hardware."""
 
+import os
 import sys
 
 import numpy as np
@@ -54,3 +55,19 @@ def environments(rows):
              "system", "processor", "cores", "accelerators")  # fmt: skip
     found = {n: list(dict.fromkeys(str(row[n]) for row in rows if row.get(n))) for n in names}
     return {name: " or ".join(values) for name, values in found.items() if values}
+
+
+def check_runs(rows, path):
+    """An error that names the file or folder unless every row is one of a run."""
+    for row in rows:
+        scores, names = row.get("scores") or {}, [row.get(n) for n in ("data", "fold", "seed")]
+        named = isinstance(row.get("method"), str) and not any(
+            isinstance(value, (dict, list)) for value in names
+        )
+        if not (named and isinstance(scores, dict)) or any(
+            isinstance(score, (str, dict)) for score in scores.values()
+        ):
+            raise ValueError(
+                f"{os.fspath(path)}: expected rows with a method and its scores by name. "
+                f"Received: {str(row)[:200]}"
+            )

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from keras_fusion._files import whole_file
+from keras_fusion._files import json_dict, npz_arrays, whole_file
 from keras_fusion.evaluation.results import check_plain, environment
 from keras_fusion.training import digest
 
@@ -106,8 +106,13 @@ class Cells:
         """The arrays that were kept with a row, a dict; `None` if there are none."""
         if "predictions" not in row:
             return None
-        with np.load(os.path.join(self.folder, row["predictions"])) as found:
-            return dict(found)
+        path = os.path.join(self.folder, os.path.basename(str(row["predictions"])))
+        try:
+            return npz_arrays(path)
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # parsers raise whatever they like
+            raise ValueError(f"{path}: expected arrays in .npz. Received: {error}") from error
 
     def rows(self):
         """All rows, a list of dicts, sorted by method, data, fold and seed."""
@@ -134,12 +139,5 @@ def _number(row, name):
 
 
 def _read(path):
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    try:
-        row = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: expected JSON. Received: {error}") from error
-    if not isinstance(row, dict):
-        raise ValueError(f"{path}: expected a dict. Received: {text[:40]!r}")
-    return row
+    with open(path, "rb") as file:
+        return json_dict(file.read(), path)

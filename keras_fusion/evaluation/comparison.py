@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_fusion._checks import check_bool, check_choice
 from keras_fusion.evaluation._rows import (
+    check_runs,
     default_metric,
     environments,
     is_finite,
@@ -184,6 +185,7 @@ class Comparison:
             rows, predictions = cells.rows(), cells.predictions
         else:
             rows = read_results(path)
+        check_runs(rows, path)
         rows = [row for row in rows if data is None or row.get("data") == data]
         seen = {}
         for row in rows:

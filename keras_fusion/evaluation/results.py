@@ -10,7 +10,7 @@ import platform
 import keras
 import numpy as np
 
-from keras_fusion._files import whole_file
+from keras_fusion._files import json_dict, whole_file
 
 LIBRARIES = ("keras_fusion", "keras", "numpy")
 
@@ -113,18 +113,8 @@ def read_results(path):
     path = _checked(path, (".jsonl",))
     if not os.path.isfile(path):
         raise FileNotFoundError(f"path: expected a file that exists. Received: {path!r}")
-    rows = []
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise ValueError(
-                    f"{path}, line {number}: expected JSON. Received: {error}"
-                ) from error
-            if not isinstance(rows[-1], dict):
-                raise ValueError(f"{path}, line {number}: expected a dict. Received: {line[:40]!r}")
-    return rows
+    with open(path, "rb") as file:
+        return [json_dict(line, f"{path}, line {i}") for i, line in enumerate(file, start=1)]
 
 
 def _checked(path, suffixes):

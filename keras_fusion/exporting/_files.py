@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-import shutil
-import tempfile
+
+from keras_fusion._files import work_folder
 
 SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
 _OF_FILES = (*SUFFIXES.values(), ".keras", ".h5", ".pb")
@@ -56,21 +56,19 @@ def appears(path):
 
     An error leaves nothing behind.
     """
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        parts = tempfile.mkdtemp(prefix=".export-", dir=os.path.dirname(path))
-    except OSError as error:
-        raise ValueError(
-            f"path: expected a folder that can be written. Received: {path} ({error})"
-        ) from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            parts = stack.enter_context(work_folder(os.path.dirname(path)))
+        except OSError as error:
+            raise ValueError(
+                f"path: expected a folder that can be written. Received: {path} ({error})"
+            ) from error
         written = os.path.join(parts, os.path.basename(path))
         yield written
         if os.path.isdir(path):
             os.rmdir(path)
         os.rename(written, path)
-    finally:
-        shutil.rmtree(parts, ignore_errors=True)
 
 
 def size_of(path):

@@ -6,6 +6,7 @@ from keras import layers
 
 from keras_fusion._keras import flat_layers
 from keras_fusion.exporting import _files, _raw, _signatures
+from keras_fusion.exporting._float32 import computes_in, expressible
 from keras_fusion.exporting._runners import RUNNERS
 from keras_fusion.exporting._writers import WRITERS
 from keras_fusion.exporting.report import ExportReport
@@ -30,7 +31,11 @@ def write(model, path, format, samples, raw, quantize, tolerance, between=0.0):
             endpoints["raw"] = _raw.raw_endpoint(model, raw)
     else:
         suffix = "_head" if format == "onnx" else ""
-        endpoints = {"serving_default": _signatures.all_inputs_to_all_heads(model, suffix)}
+        endpoint = _signatures.all_inputs_to_all_heads(model, suffix)
+        # Compared with the model itself, also where another one is written.
+        model = expressible(model, format)
+        function = _signatures.all_inputs_to_all_heads(model, suffix).function
+        endpoints = {"serving_default": endpoint._replace(function=function)}
     with _files.appears(path) as written:
         WRITERS[format](model, endpoints, written, quantize)
         largest = max(between, _compare(model, endpoints, written, format, samples, raw))
@@ -44,10 +49,9 @@ def write(model, path, format, samples, raw, quantize, tolerance, between=0.0):
 
 
 def _tolerance(model, quantize):
-    if quantize is not None:
-        return _TOLERANCES[quantize]
-    mixed = any(layer.compute_dtype in ("float16", "bfloat16") for layer in flat_layers(model))
-    return _TOLERANCES["mixed" if mixed else "float32"]
+    mixed = computes_in(model).intersection(("float16", "bfloat16"))
+    own = _TOLERANCES["mixed" if mixed else "float32"]
+    return own if quantize is None else max(own, _TOLERANCES[quantize])
 
 
 def _compare(model, endpoints, written, format, samples, raw):

@@ -10,6 +10,7 @@ import keras
 
 from keras_fusion._checks import check_bool, check_choice, is_number
 from keras_fusion.exporting import _files, _raw, _signatures, _subprocess
+from keras_fusion.exporting._float32 import check_not_quantized
 from keras_fusion.exporting._verification import samples_for, write
 from keras_fusion.exporting.report import ExportReport
 from keras_fusion.models.fusion_model import check_first_names
@@ -52,6 +53,10 @@ def export(
       one space of names: the heads are "central" and "<modality>_head". Extra `onnx`.
     - "litert": a file for phones and small devices, the same content. Extra `litert`.
 
+    Models in mixed precision or 16 bits are written to LiteRT in float32, those in bfloat16 to
+    ONNX too. After `model.quantize(...)` a model goes to SavedModel and ONNX, not to LiteRT: give
+    `quantize="dynamic"` with the model from before.
+
     What was written is loaded again and compared on `samples`, in batches of 3 and 1; of models
     with missing modalities also with NaN in the absent ones. A model on JAX or PyTorch is saved
     as `.keras` and exported by a process on TensorFlow, which compares with that backend's
@@ -84,7 +89,8 @@ def export(
 
     Raises:
         TypeError: not a fusion model, or arguments of the wrong kind.
-        ValueError: an argument out of its range, or a `path` that cannot be written.
+        ValueError: an argument out of its range, a `path` that cannot be written, or for "litert" a
+            model on which `quantize` was called.
         ImportError: TensorFlow or a package of the format's extra is not installed.
         RuntimeError: the format cannot express the model, or the predictions differ by more than
             `tolerance`. Nothing is written then.
@@ -108,6 +114,7 @@ def export(
     options = {"raw": raw, "quantize": quantize, "tolerance": tolerance}
     _check_options(model, format, **options)
     _check_inputs(model, format)
+    check_not_quantized(model, format)
     samples = samples_for(model, samples)
     if keras.backend.backend() == "tensorflow":
         report = write(model, path, format, samples, **options)

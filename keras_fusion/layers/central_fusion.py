@@ -140,7 +140,8 @@ class CentralFusion(FusionLayer):
 
         Returns:
             NumPy float array, in the order modalities, central. Shares are in [0, 1] and sum
-            to 1 (all zeros if every weight is zero).
+            to 1; all zeros if every weight is zero, NaN if one is NaN or infinite (of which
+            `FusionModel.fusion_weights` makes an error).
         """
         self.check_built()
         alpha = np.array(ops.convert_to_numpy(self.alpha), dtype="float64")
@@ -151,7 +152,8 @@ class CentralFusion(FusionLayer):
         if not normalize:
             return values
         size = np.abs(values)
-        return size / size.sum() if size.sum() > 0 else size
+        with np.errstate(invalid="ignore"):  # infinity / infinity
+            return size / (size.sum() or 1.0)
 
     def get_config(self):
         return {**super().get_config(), "modality_scale": self.modality_scale}

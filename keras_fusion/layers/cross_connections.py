@@ -267,12 +267,17 @@ class CrossConnection1D2D(Pipeline):
         if self.dropout:
             found.append(own(layers.Dropout, "dropout", rate=self.dropout, seed=self.seed))
         found.append(own(layers.Reshape, "reshape", target_shape=(*small, 1)))
-        sizes = {"filters": channels, "kernel_size": kernel_size}
-        found.append(own(layers.Conv2DTranspose, "deconv", **sizes))
+        sizes = {"filters": channels, "kernel_size": kernel_size, "dtype": self._deconv_dtype()}
+        found.append(layers.Conv2DTranspose(**sizes, name="deconv"))
         found.append(own(layers.PReLU, "deconv_prelu"))
         if self.output_batch_norm:
             found.append(self._norm("output_bn"))
         return found
+
+    def _deconv_dtype(self):
+        # PyTorch has no gradient of it in float16 for a single channel.
+        half = keras.backend.backend() == "torch" and self.compute_dtype == "float16"
+        return "float32" if half else self.dtype_policy
 
     def compute_output_shape(self, input_shape):
         self._checked(input_shape)

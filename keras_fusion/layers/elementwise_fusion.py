@@ -7,6 +7,7 @@ from keras_fusion._checks import check_choice
 from keras_fusion.layers.fusion_layer import FusionLayer
 
 OPERATIONS = ("sum", "subtract", "product", "concat")
+_LARGEST = 65504 / 4  # of products in float16, so that a layer can go on with several of them
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
@@ -22,6 +23,8 @@ class ElementwiseFusion(FusionLayer):
         concat    h = [h_1, ..., h_n]      (along the features)
 
     The paper has two modalities; with more of them, "subtract" takes all others from the first.
+    Products are computed in float32 whatever the policy; where it is float16 they are cut off at
+    16376, a quarter of the largest number there, as the layers that follow add them up.
 
     Args:
         operation: String, one of `"sum"`, `"subtract"`, `"product"` and `"concat"`. Defaults to
@@ -76,6 +79,9 @@ class ElementwiseFusion(FusionLayer):
         hidden = self.mask_absent(modalities, present, fill=fill)
         if self.operation == "concat":
             return ops.concatenate(hidden, axis=-1)
+        if self.operation == "product":
+            wide = keras.backend.result_type(self.compute_dtype, "float32")
+            hidden = [ops.cast(tensor, wide) for tensor in hidden]
         fused = hidden[0]
         for other in hidden[1:]:
             if self.operation == "sum":
@@ -84,6 +90,9 @@ class ElementwiseFusion(FusionLayer):
                 fused = fused - other
             else:
                 fused = fused * other
+        if self.operation == "product" and self.compute_dtype == "float16":
+            fused = ops.clip(fused, -_LARGEST, _LARGEST)
+        fused = ops.cast(fused, self.compute_dtype)
         if present is None:
             return fused
         count = ops.sum(ops.cast(ops.cast(present, "bool"), self.compute_dtype), axis=-1)

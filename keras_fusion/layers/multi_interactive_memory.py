@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._checks import check_int
+from keras_fusion._checks import check_int, check_recurrent
 from keras_fusion.layers._tokens import (
     all_tokens_of,
     check_mask,
@@ -88,6 +88,7 @@ class MultiInteractiveMemory(FusionLayer):
         super().__init__(**kwargs)
         check_int("units", units)
         check_int("hops", hops)
+        check_recurrent(self.dtype_policy)
         self.units = units
         self.hops = hops
 

@@ -144,10 +144,10 @@ def _read_csv(path):
             "expected a FusionWeightsHistory or the path of the CSV file that it wrote as "
             f"`history`. Received: {os.fspath(path)!r}, where there is none"
         )
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
     epochs, weights, logs = [], [], []
     try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
         for row in rows:
             epochs.append(int(row.pop("epoch")))
             weights.append({})
@@ -159,9 +159,9 @@ def _read_csv(path):
                     weights[-1].setdefault(level, {})[source] = float(text)
                 elif text != "":
                     logs[-1][column] = float(text)
-        if not all(weights):
-            raise ValueError("no column fusion/<level>/<source>")
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        if not weights or not all(weights):
+            raise ValueError("no row, or no column fusion/<level>/<source>")
+    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise ValueError(
             "expected a CSV file written by FusionWeightsHistory, with the columns `epoch` and "
             f"`fusion/<level>/<source>`. Received: {os.fspath(path)!r} ({error!r})"

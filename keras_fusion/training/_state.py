@@ -2,12 +2,11 @@
 
 import io
 import json
-import zipfile
 
 import keras
 import numpy as np
 
-from keras_fusion._files import whole_file
+from keras_fusion._files import json_dict, npz_arrays, whole_file
 
 GROUPS = ("trainable", "non_trainable", "optimizer")
 
@@ -63,11 +62,9 @@ def read_arrays(path, writer):
         ValueError: no such file.
     """
     try:
-        # Opened here: NumPy leaves a file that is no zip file open.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-        return json.loads(str(arrays.pop("about"))), arrays
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        arrays = npz_arrays(path)
+        return json_dict(str(arrays.pop("about")), "about"), arrays
+    except Exception as error:  # parsers raise whatever they like
         raise ValueError(
             f"backup_dir: expected {path} to be a file that {writer} wrote. Received: {error}"
         ) from error

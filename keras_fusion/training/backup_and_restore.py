@@ -1,11 +1,11 @@
 """A training that was killed goes on after its last whole epoch, and ends as if it had not been."""
 
-import glob
 import os
 
 import keras
 
 from keras_fusion._checks import check_bool
+from keras_fusion._files import remove_left_overs
 from keras_fusion._keras import set_initial_epoch
 from keras_fusion.training._state import (
     GROUPS,
@@ -125,8 +125,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._resumed = False
         if _writes():
             os.makedirs(self.backup_dir, exist_ok=True)
-            for left in glob.glob(f"{glob.escape(self.path)}.*.tmp"):
-                os.remove(left)  # of a process that was killed while it wrote
+            remove_left_overs(self.backup_dir, age=0)  # nobody else has business here
         if os.path.exists(self.path):
             self._restore()
         else:

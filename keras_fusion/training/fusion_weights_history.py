@@ -207,13 +207,18 @@ def log_fusion_weights(model_or_weights, log_dir, step=0, figures=None):
 def _read_fusion_weights(model):
     weights = model
     if callable(getattr(model, "fusion_weights", None)):
-        weights = model.fusion_weights()
+        try:
+            weights = model.fusion_weights()
+        except ValueError as error:
+            # A training that diverges should not lose its record: its shares are NaN or zero.
+            if not hasattr(error, "weights"):
+                raise
+            weights = error.weights
     if not isinstance(weights, dict):
         raise TypeError(
             "model_or_weights: expected a FusionModel, or what its `fusion_weights()` returns. "
             f"Received: {model!r}"
         )
-    # Unlike the figures this takes NaN: a training that diverges should not lose its record.
     return {
         str(level): {str(source): float(share) for source, share in shares.items()}
         for level, shares in weights.items()
@@ -257,8 +262,8 @@ def _read_rows(path):
         with open(path, newline="", encoding="utf-8") as file:
             table = list(csv.DictReader(file, strict=True))
         rows = [{name: float(text) for name, text in row.items() if text != ""} for row in table]
-        if not all("epoch" in row for row in rows):
-            raise ValueError("a row without epoch")
+        if not rows or not all("epoch" in row for row in rows):
+            raise ValueError("no row, or one without epoch")
     except (csv.Error, TypeError, ValueError) as error:
         raise ValueError(
             "expected `path` to be a CSV file written by FusionWeightsHistory. "

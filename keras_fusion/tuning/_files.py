@@ -2,12 +2,11 @@
 
 import errno
 import json
-import os
 import pathlib
 
 import keras_tuner
 
-from keras_fusion._files import whole_file
+from keras_fusion._files import whole_file, work_folder
 
 _FOLDER = {
     errno.EACCES,
@@ -51,11 +50,10 @@ def is_folder_error(error):
 def check_folder(directory, project_name):
     """Makes the folder; an error if nothing can be written there."""
     path = pathlib.Path(directory) / project_name
-    probe = path / f"probe.{os.getpid()}.tmp"
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe.write_text("x")
-        probe.unlink()
+        with work_folder(path) as folder:
+            pathlib.Path(folder, "probe").write_text("x")
     except OSError as error:
         raise folder_error(path, error) from error
     return path

@@ -1,8 +1,9 @@
 """What a search has found, read from its folder: no model, no tuner."""
 
-import json
 import pathlib
 import re
+
+from keras_fusion._files import json_dict
 
 _MEMORY = re.compile(
     r"RESOURCE_?EXHAUSTED|OutOfMemory|out of memory|allocate memory|MemoryError|\bOOM\b",
@@ -46,7 +47,15 @@ def read_trials(folder):
             f"folder: expected the folder of a search, with a file oracle.json. Received: {folder}"
         )
     paths = sorted(folder.glob("trial_*/trial.json"), key=lambda path: path.parent.name)
-    return [_row(path) for path in paths]
+    rows = []
+    for path in paths:
+        try:
+            rows.append(_row(path))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path.parent}: expected a trial of KerasTuner. Received: {error!r}"
+            ) from error
+    return rows
 
 
 def reason_of(error):
@@ -86,7 +95,4 @@ def _last_line(message):
 
 
 def _read(path):
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON. Received: {error}") from error
+    return json_dict(path.read_bytes(), path)

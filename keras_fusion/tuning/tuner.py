@@ -207,7 +207,7 @@ class _Fusion:
         self._executions, self._reason, self._begin = [], None, time.perf_counter()
         before = read_note(self.get_trial_dir(trial.trial_id))
         # A note without a reason, of a trial that begins again: its process ended before it.
-        ended = bool(before) and before["reason"] is None
+        ended = bool(before) and before.get("reason") is None
         self._interruptions = before.get("interruptions", 0) + ended
         self._note(trial)
         super().on_trial_begin(trial)
@@ -305,6 +305,15 @@ class _Fusion:
         # One name for every process: with a file for each, a search of one process would not go
         # on with workers, but start again.
         return os.path.join(self.project_dir, "tuner.json")
+
+    def reload(self):
+        try:
+            super().reload()
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"directory: expected the files of a search in {self.project_dir}. Received: "
+                f"{error!r}; give overwrite=True or another project_name to start anew"
+            ) from error
 
     def save(self):
         if not self._is_worker():

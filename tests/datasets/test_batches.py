@@ -115,14 +115,16 @@ def test_without_tensorflow(monkeypatch):
 def test_present():
     x, y = split()
     x["sound"][[2, 5]] = np.nan
-    x["sound"][3, 0] = np.nan  # one number is missing, not the modality
     received, labels = as_pydataset((x, y), SAMPLES, present=True)[0]
     expected = np.ones((SAMPLES, 2))
     expected[np.isin(labels, [2, 5]), 1] = 0
     np.testing.assert_array_equal(received["present"], expected)
     assert received["present"].dtype == "float32"
     assert list(received) == ["image", "sound", "present"]
-    assert "present" not in x and "present" not in as_pydataset((x, y), 4)[0][0]
+    assert "present" not in x and "present" not in as_pydataset(split(), 4)[0][0]
+    x["sound"][3, 0] = np.nan  # one number is missing, not the modality
+    with pytest.raises(ValueError, match=r'x\["sound"\]: .*NaN in 1 of .*number 3'):
+        as_pydataset((x, y), SAMPLES, present=True)[0]
     own = np.zeros((SAMPLES, 2), "float32")
     received, _ = as_pydataset(({**x, "present": own}, y), 4, present=True)[0]
     assert not received["present"].any()

@@ -295,3 +295,23 @@ def test_another_shape_after_the_first():
     layer(maps(3, 4, 4, 1))
     with pytest.raises(ValueError, match="expected maps"):
         layer(maps(3, 16))
+
+
+@pytest.mark.parametrize("policy", ["float16", "mixed_float16"])
+def test_gradients_in_float16(policy):
+    # PyTorch has none of the transposed convolution, on a CPU, from one channel to several.
+    layer = CrossConnection1D2D((6, 5, 3), kernel_size=3, dtype=policy)
+    x = floats(3, 5)
+    expected = CrossConnection1D2D((6, 5, 3), kernel_size=3)
+    assert ops.convert_to_numpy(layer(x)).dtype == "float16"
+    expected(x)
+    expected.set_weights(layer.get_weights())
+    found, wanted = (ops.convert_to_numpy(made(x)) for made in (layer, expected))
+    np.testing.assert_allclose(found, wanted, atol=5e-3)
+    model = keras.Sequential([keras.Input((5,)), layer, keras.layers.GlobalAveragePooling2D()])
+    model.compile(keras.optimizers.SGD(1.0), "mse", run_eagerly=True, auto_scale_loss=False)
+    before = layer.get_weights()
+    assert np.isfinite(model.train_on_batch(x, np.ones((3, 3))))
+    for old, new in zip(before, layer.get_weights(), strict=True):
+        assert np.isfinite(new).all() and old.shape == new.shape
+    assert np.any(before[-3] != layer.get_weights()[-3])

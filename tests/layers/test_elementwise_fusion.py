@@ -1,11 +1,15 @@
 """ElementwiseFusion against its equations."""
 
+import keras
 import layer_cases
 import numpy as np
 import pytest
 from conformance import gradients
+from helpers.tiny import labels, vector_net
+from keras import ops
 from layer_cases import Case, floats
 
+import keras_fusion as kf
 from keras_fusion.layers import ElementwiseFusion
 
 CASES = [
@@ -94,3 +98,28 @@ def test_wrong_arguments_and_calls():
         ElementwiseFusion("mean")
     with pytest.raises(ValueError, match="one shape but for the last axis"):
         ElementwiseFusion("concat")([a[:, None], b])
+
+
+@pytest.mark.parametrize("policy", ["float16", "mixed_float16"])
+def test_products_in_float16_are_finite(policy):
+    layer = ElementwiseFusion("product", dtype=policy)
+    rows = [300, -300, 1e3], [300, 300, 1e3], [1, 1, 1e-3]
+    a, b, c = (np.array([row], "float32") for row in rows)
+    fused = ops.convert_to_numpy(layer([a, b, c]))  # the last one leaves the range on its way only
+    assert fused.dtype == "float16"
+    np.testing.assert_allclose(fused, [[16376, -16376, 1000]], rtol=1e-3)
+    wide = ops.convert_to_numpy(ElementwiseFusion("product")([a, b]))
+    np.testing.assert_allclose(wide, [[90000, -90000, 1e6]])
+
+
+@pytest.mark.parametrize("policy", ["float16", "mixed_float16"])
+def test_a_product_in_float16_trains(policy):
+    keras.config.set_dtype_policy(policy)
+    nets = {name: vector_net(name) for name in "ab"}
+    model = kf.build("product", nets)
+    model.compile(keras.optimizers.SGD(1e-6), "sparse_categorical_crossentropy", run_eagerly=True)
+    x = {name: np.full((4, 5), 300.0, "float32") for name in "ab"}  # what is fused, in this net
+    for _ in range(2):
+        assert np.isfinite(model.train_on_batch(x, labels(), return_dict=True)["loss"])
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    assert np.isfinite(model.predict_on_batch(x)["central"]).all()

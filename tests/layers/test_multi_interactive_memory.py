@@ -9,6 +9,7 @@ from conformance import gradients
 from keras.ops import convert_to_numpy as to_numpy
 from layer_cases import PRESENT, Case, floats, integers
 
+import keras_fusion as kf
 from keras_fusion.layers import MultiInteractiveMemory
 
 # Entries whose step, in the one model of all rows, may be too small for float32.
@@ -264,3 +265,14 @@ def test_bad_queries():
         layer([a, b])
     with pytest.raises(ValueError, match="mask: expected the first axes of its tensor"):
         layer([a, b], query=q, query_mask=np.ones((3, 6), bool))
+
+
+def test_float16_on_pytorch(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    says = "dtype: expected \"mixed_float16\".* PyTorch has no orthogonal.*Received: 'float16'"
+    with pytest.raises(ValueError, match=says):
+        MultiInteractiveMemory(4, dtype="float16")
+    assert MultiInteractiveMemory(4, dtype="mixed_float16").compute_dtype == "float16"
+    keras.config.set_dtype_policy("float16")
+    with pytest.raises(ValueError, match=says):
+        kf.presets.xflow_cnn_mlp_lstm("digits")

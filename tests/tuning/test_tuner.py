@@ -331,7 +331,7 @@ def test_a_disk_that_fills_up_ends_the_search_and_nothing_is_lost(tmp_path, monk
     tuner = tiny_search.tuner(
         tmp_path,
         progress=lambda row: (
-            monkeypatch.setattr(files.os, "replace", full) if row["trial"] == "1" else None
+            monkeypatch.setattr("os.replace", full) if row["trial"] == "1" else None
         ),
     )
     with pytest.raises(OSError, match="make room.*start the same search again"):

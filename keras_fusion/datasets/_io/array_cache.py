@@ -47,7 +47,7 @@ def read(place, key):
             name.removesuffix(".npy"): np.load(place / name, mmap_mode="r", allow_pickle=False)
             for name in manifest["files"]
         }
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -8,6 +8,8 @@ import zipfile
 
 import numpy as np
 
+from keras_fusion._files import npz_arrays
+
 DATA_VARIABLE = "KERAS_FUSION_DATA"
 
 
@@ -99,15 +101,15 @@ def read_npz(path, keys):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is truncated, is no `.npz` or lacks an array.
+        ValueError: If the file is truncated, is no `.npz`, lacks an array, or promises one that is
+            far larger than what is stored.
     """
     with complete(path, ".npz"):
-        # Opened as a zip first: np.load would take anything else for a pickle.
         with zipfile.ZipFile(path) as archive:
             held = sorted(name.removesuffix(".npy") for name in archive.namelist())
-        with np.load(path, allow_pickle=False) as arrays:
-            if set(keys) <= set(held):
-                return [arrays[key] for key in keys]
+        if set(keys) <= set(held):
+            arrays = npz_arrays(path, keys)
+            return [arrays[key] for key in keys]
     raise ValueError(f"{path} must hold the arrays {list(keys)}. Received: {held}")
 
 

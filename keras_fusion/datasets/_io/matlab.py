@@ -16,7 +16,7 @@ _STORED[13] = "u8"
 # Classes of arrays in version 5: doubles, singles and integers.
 _NUMERIC = range(6, 16)
 _OLD = ("f8", "f4", "i4", "i2", "u2", "u1")
-_LARGEST = 2**31  # bytes of a compressed array
+_LARGEST = 2**28  # bytes of a compressed array
 
 
 def read(content, names):

@@ -138,4 +138,6 @@ def parse_view(path, features):
         for number, row in enumerate(rows, start=1):
             if len(row) != features:
                 raise ValueError(f"line {number} has {len(row)} numbers, expected {features}")
+        if not rows:
+            raise ValueError("it has no line")
         return np.array(rows, "float32").reshape(len(rows), features)

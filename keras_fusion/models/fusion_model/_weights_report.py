@@ -16,20 +16,34 @@ def fusion_weights_of(model, levels, x, per_sample, prepared):
         levels: List of dicts, see `FusionModel`.
         x, per_sample: As in `FusionModel.fusion_weights`.
         prepared: Function that makes of `x` what the model's graph takes.
+
+    Raises:
+        ValueError: weights that are all zero or no numbers; `weights` of the error are the shares.
     """
-    weights = {}
+    weights, undefined = {}, []
     for level in levels:
         layer = model.get_layer(level["layer"])
         if layer.fusion_weights_per == "sample":
-            found = _of_samples(model, layer, x, prepared)
-            found = found.T if per_sample else found.mean(0).tolist()
+            samples = _of_samples(model, layer, x, prepared)
+            shares = samples.mean(0)
+            found = samples.T if per_sample else shares.tolist()
         else:
-            found = layer.fusion_weights()
+            found = shares = layer.fusion_weights()
             found = [np.full(count_samples(x), share) for share in found] if per_sample else found
         weights[level["name"]] = {
             source: share if per_sample else float(share)
             for source, share in zip(level["sources"], found, strict=True)
         }
+        if not (np.isfinite(shares).all() and np.any(shares)):
+            undefined.append(f'"{level["name"]}" (layer "{layer.name}"): {np.asarray(shares)}')
+    if undefined:
+        error = ValueError(
+            "fusion_weights: expected numbers that are finite and not all zero, as there are no "
+            f"shares of nothing. Received at the level {'; '.join(undefined)}; has training "
+            "diverged?"
+        )
+        error.weights = weights  # for records of a training, which go on
+        raise error
     return weights
 
 

@@ -19,6 +19,7 @@ from keras_fusion.models.fusion_model._inputs import (
 from keras_fusion.models.fusion_model._jax import check_batches, padded, run_or_restore
 from keras_fusion.models.fusion_model._labels import check_shapes, check_targets
 from keras_fusion.models.fusion_model._names import check_first_names, check_names
+from keras_fusion.models.fusion_model._saving import save_whole
 from keras_fusion.models.fusion_model._summary import fusions_of
 from keras_fusion.models.fusion_model._targets import per_head, results_of, spread_targets
 from keras_fusion.models.fusion_model._text import check_backend
@@ -166,6 +167,10 @@ class FusionModel(keras.Model):
             Dict `{level: {source: share}}`, lowest level first; sources are the modalities and
             "central"; shares are in [0, 1] and sum to 1 at every level. Empty for methods without
             weights. See the `fusion_weights` of the method's layer for what a share is.
+
+        Raises:
+            ValueError: without `x`, where it is needed; weights of a level that are all zero or
+                NaN, which have no shares.
 
         Example:
 
@@ -457,6 +462,27 @@ class FusionModel(keras.Model):
         return checked_data(x, self.input)
 
     # ---- saving
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Saves the model, as `keras.Model.save` does; a kill or a full disk leaves the old file.
+
+        Args:
+            filepath, overwrite, zipped, **kwargs: As in Keras. The file is written whole or not at
+                all, for which there has to be room for the old and the new one. With
+                `zipped=False`, and at a remote address, Keras writes in place.
+        """
+        suffixes = () if zipped is False else (".keras", ".h5", ".hdf5")
+        save_whole(super().save, filepath, overwrite, suffixes, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+        """Saves the weights, as `keras.Model.save_weights` does, whole or not at all.
+
+        Args:
+            filepath, overwrite, max_shard_size: As in Keras, which writes shards in place.
+        """
+        suffixes = ".weights.h5" if max_shard_size is None else ()
+        options = {"max_shard_size": max_shard_size}
+        save_whole(super().save_weights, filepath, overwrite, suffixes, **options)
 
     def get_config(self):
         return {

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._checks import check_int
+from keras_fusion._checks import check_int, check_recurrent
 from keras_fusion.models.builders import build_dtn, concatenated, connect
 from keras_fusion.models.presets._xflow_parts import (
     conv,
@@ -179,7 +179,8 @@ def xflow_cnn_mlp_lstm(
         probabilities.
 
     Raises:
-        ValueError: an unknown data set, or sizes that do not fit.
+        ValueError: an unknown data set, or sizes that do not fit; on PyTorch the dtype policy
+            "float16" ("mixed_float16" is fine).
 
     Example:
 
@@ -193,6 +194,7 @@ def xflow_cnn_mlp_lstm(
         Classification, Sect. II, Tables II and III: trained by Adam (0.001), batch size 32, 300
         epochs.
     """
+    check_recurrent(keras.config.dtype_policy())
     sizes = sizes_of(dataset, cross, residual, num_classes)
     image = input_of("image", image_shape, (sizes.steps, *sizes.frame, 1))
     audio = input_of("audio", audio_shape, (sizes.steps, _MFCC))
