@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_fusion._checks import check_bool, is_number
+
 __all__ = ["WeightedBinaryCrossentropy"]
 
 
@@ -59,15 +61,12 @@ class WeightedBinaryCrossentropy(keras.losses.Loss):
         dtype=None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        is_number = isinstance(positive_weight, (int, float))
-        if not is_number or isinstance(positive_weight, bool) or not 0 < positive_weight < 1e30:
+        if not is_number(positive_weight) or not 0 < positive_weight < 1e30:
             raise ValueError(
                 f"positive_weight: expected a float > 0. Received: {positive_weight!r}"
             )
-        if not isinstance(from_logits, bool):
-            raise TypeError(f"from_logits: expected True or False. Received: {from_logits!r}")
         self.positive_weight = float(positive_weight)
-        self.from_logits = from_logits
+        self.from_logits = check_bool("from_logits", from_logits)
 
     def call(self, y_true, y_pred):
         y_pred = ops.convert_to_tensor(y_pred)

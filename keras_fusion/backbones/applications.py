@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from keras_fusion._checks import check_activation, check_int, check_rate
+from keras_fusion._checks import check_activation, check_int, check_rate, plain_arguments
 from keras_fusion._keras import flat_layers
 from keras_fusion.backbones._blocks import dropped
 from keras_fusion.graph import fusion_points, steps
@@ -26,6 +26,7 @@ _PREPROCESSING = {
 _NETWORKS = {name.lower(): (name, m) for m, names in _PREPROCESSING.items() for name in names}
 
 
+@plain_arguments
 def pretrained(
     network,
     input_shape=(224, 224, 3),
@@ -202,6 +203,7 @@ def layers_up_to(model, path):
     return found
 
 
+@plain_arguments
 def vgg16(input_shape=(224, 224, 3), num_classes=None, **kwargs):
     """VGG16 for raw images: `pretrained("vgg16", ...)`, with the same arguments.
 
@@ -228,6 +230,7 @@ def vgg16(input_shape=(224, 224, 3), num_classes=None, **kwargs):
     return pretrained("vgg16", input_shape, num_classes, **kwargs)
 
 
+@plain_arguments
 def vgg19(input_shape=(224, 224, 3), num_classes=None, **kwargs):
     """VGG19 for raw images: `pretrained("vgg19", ...)`, with the same arguments.
 
@@ -253,6 +256,7 @@ def vgg19(input_shape=(224, 224, 3), num_classes=None, **kwargs):
     return pretrained("vgg19", input_shape, num_classes, **kwargs)
 
 
+@plain_arguments
 def resnet50(input_shape=(224, 224, 3), num_classes=None, **kwargs):
     """ResNet50 (V1) for raw images: `pretrained("resnet50", ...)`, with the same arguments.
 

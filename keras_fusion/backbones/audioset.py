@@ -3,11 +3,13 @@
 import keras
 from keras import layers
 
+from keras_fusion._checks import plain_arguments
 from keras_fusion.backbones._blocks import check_map_network, conv_block, dropped
 
 _FILTERS = (64, 128, 256, 512, 1024, 2048)
 
 
+@plain_arguments
 def audioset_cnn(
     input_shape=(512, 512, 1),
     num_classes=211,

@@ -3,9 +3,11 @@
 import keras
 from keras import layers
 
+from keras_fusion._checks import plain_arguments
 from keras_fusion.backbones._blocks import check_map_network, conv_block, dense_block
 
 
+@plain_arguments
 def depth_cnn(
     input_shape=(112, 112, 1),
     num_classes=10,

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._checks import check_activation, check_int, check_rate
+from keras_fusion._checks import check_activation, check_int, check_rate, plain_arguments
 from keras_fusion.backbones._blocks import dropped
 from keras_fusion.backbones.applications import resnet50
 from keras_fusion.graph import as_functional, steps
@@ -26,6 +26,7 @@ _OF_SPACE = {
 }
 
 
+@plain_arguments
 def inflate(network, frames=None, temporal_kernel=3, name=None):
     """Makes a 3-D network for videos out of a 2-D network for images, weights included.
 
@@ -66,6 +67,7 @@ def inflate(network, frames=None, temporal_kernel=3, name=None):
     return _inflated(network, frames, temporal_kernel, name, copy_weights=True)
 
 
+@plain_arguments
 def inflated_resnet50(
     input_shape=(16, 256, 256, 3),
     num_classes=None,

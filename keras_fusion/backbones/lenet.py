@@ -3,9 +3,11 @@
 import keras
 from keras import layers
 
+from keras_fusion._checks import plain_arguments
 from keras_fusion.backbones._blocks import check_map_network, conv_block, dense_block
 
 
+@plain_arguments
 def lenet5(
     input_shape=(28, 28, 1), num_classes=10, dropout=0.5, activation="softmax", name="lenet5"
 ):
@@ -46,6 +48,7 @@ def lenet5(
     return _cnn(input_shape, (32, 64), num_classes, dropout, activation, name)
 
 
+@plain_arguments
 def audio_cnn(
     input_shape=(112, 112, 1), num_classes=10, dropout=0.5, activation="softmax", name="audio_cnn"
 ):

@@ -3,11 +3,12 @@
 import keras
 from keras import layers
 
-from keras_fusion._checks import check_int
+from keras_fusion._checks import check_int, plain_arguments
 from keras_fusion.backbones._blocks import check_network, dense_block
 from keras_fusion.layers import PadFeatures
 
 
+@plain_arguments
 def mlp(
     input_shape,
     hidden_units=(128,),

@@ -3,10 +3,11 @@
 import keras
 from keras import layers
 
-from keras_fusion._checks import check_bool, check_int, check_widths
+from keras_fusion._checks import check_bool, check_int, check_widths, plain_arguments
 from keras_fusion.backbones._blocks import check_network, conv_block, dropped
 
 
+@plain_arguments
 def gru(
     input_shape,
     units=(64,),
@@ -56,6 +57,7 @@ def gru(
     return _recurrent(layers.GRU, "gru", input_shape, *options)
 
 
+@plain_arguments
 def lstm(
     input_shape,
     units=(64,),
@@ -104,6 +106,7 @@ def lstm(
     return _recurrent(layers.LSTM, "lstm", input_shape, *options)
 
 
+@plain_arguments
 def cnn_1d(
     input_shape,
     filters=(64, 128),

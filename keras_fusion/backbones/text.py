@@ -3,11 +3,12 @@
 import keras
 from keras import layers
 
-from keras_fusion._checks import check_int, check_widths
+from keras_fusion._checks import check_int, check_widths, plain_arguments
 from keras_fusion.backbones._blocks import check_network, dense_block
 from keras_fusion.layers import MaskedAverage
 
 
+@plain_arguments
 def text_vectorizer(texts, max_tokens=10000, length=None):
     """Turns texts into token ids; Keras runs it with TensorFlow only, whatever the backend.
 
@@ -61,6 +62,7 @@ def text_vectorizer(texts, max_tokens=10000, length=None):
     return vectorizer
 
 
+@plain_arguments
 def text_encoder(
     vocabulary_size,
     length=None,

@@ -12,7 +12,9 @@ from keras_fusion.models import methods as known_methods
 BASELINES = ("late_mean", "weighted_mean", "concat_features")
 
 
-def baselines(make_backbones, *, compile, methods=(), num_classes=None, units=None, head=None):
+def baselines(
+    make_backbones, *, compile, methods=(), num_classes=None, units=None, head=None, ends_in=None
+):
     """Builders of the models that a new fusion is compared with, for `compare` and `fit_replicas`.
 
     Use it so that no table lacks what every table needs: each modality alone, the mean of the
@@ -31,8 +33,8 @@ def baselines(make_backbones, *, compile, methods=(), num_classes=None, units=No
             optimizer; or a function that takes a model and compiles it.
         methods: Sequence of further methods, names of `kf.methods()`, or a dict
             `{name: its builder's arguments}`, also for the baselines' own. Defaults to `()`.
-        num_classes, units, head: What is predicted, for backbones that end in features or logits,
-            see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, for backbones that end in features or
+            logits, or do not say in what; see `build_centralnet`.
 
     Returns:
         Dictionary `{name: builder}`: "<modality> alone" for every modality, "late_mean",
@@ -79,7 +81,7 @@ def baselines(make_backbones, *, compile, methods=(), num_classes=None, units=No
             "compile: expected a dict of arguments, or a function that takes a model. "
             f"Received: {compile!r}"
         )
-    predicts = {"num_classes": num_classes, "units": units, "head": head}
+    predicts = {"num_classes": num_classes, "units": units, "head": head, "ends_in": ends_in}
     predicts = {name: value for name, value in predicts.items() if value is not None}
     wanted = _checked(BASELINES) | _checked(methods)
     modalities = _checked_backbones(make_backbones)

@@ -8,6 +8,7 @@ from keras_fusion.graph._reading import (
     is_nested,
     open_at,
     steps,
+    tensors_of,
 )
 from keras_fusion.graph._splitting import split_at
 from keras_fusion.graph.points import (

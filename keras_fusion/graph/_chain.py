@@ -6,7 +6,9 @@ there are none for a long way; then the last of the widest merges at each size s
 
 from dataclasses import dataclass
 
-from keras_fusion.graph._reading import as_functional, is_nested, steps
+import keras
+
+from keras_fusion.graph._reading import as_functional, has_central_output, is_nested, steps
 
 
 @dataclass
@@ -36,14 +38,39 @@ def chain_of(model, prefix=""):
     """The tensors through which every path from input to output runs, nested models opened.
 
     Of several inputs, that one counts from which the chain is longest; what is made of the
-    others alone (a padding mask, positions) only serves it.
+    others alone (a padding mask, positions) only serves it. That of a fusion model goes from its
+    first input to the layer in which all modalities have met, and on from there.
     """
-    ordered = steps(model)
-    found = [
-        _chain_from(start, ordered, _declared_levels(model), prefix)
-        for start in as_functional(model).inputs
-    ]
+    ordered, declared = steps(model), _declared_levels(model)
+    inputs = as_functional(model).inputs
+    met = _all_met(model, ordered)
+    if met is not None:
+        chain = _chain_from(met.tensors[0], ordered, declared, prefix)
+        before = [step.operation for step in ordered[: ordered.index(met)]]
+        chain[0].operations, chain[0].is_cut = [*before, met.operation], False
+        first = next(step for step in ordered if step.tensors[0] is inputs[0])
+        return [_link([first], prefix, (), True), *chain]
+    found = [_chain_from(start, ordered, declared, prefix) for start in inputs]
     return max(found, key=lambda chain: (len(chain), sum(len(x.operations) for x in chain)))
+
+
+def _all_met(model, ordered):
+    """The first step of a fusion model that makes one tensor of all its modalities, or None."""
+    if not has_central_output(model) or not isinstance(model.input, dict):
+        return None
+    modalities = {
+        id(tensor): {name} - {"present"}
+        for name, inputs in model.input.items()
+        for tensor in keras.tree.flatten(inputs)
+    }
+    everything = set().union(*modalities.values())
+    for step in ordered:
+        known = [modalities[id(tensor)] for tensor in step.inputs or step.tensors]
+        for tensor in step.tensors:
+            modalities[id(tensor)] = set().union(*known)
+        if step.inputs and len(step.tensors) == 1 and set().union(*known) == everything:
+            return step if len(everything) > 1 else None
+    return None
 
 
 def _chain_from(start, ordered, declared, prefix):
@@ -63,7 +90,7 @@ def _chain_from(start, ordered, declared, prefix):
         reach = max(reach, furthest[i])
         if not is_cut:
             continue
-        if is_nested(step.operation):
+        if is_nested(step.operation) and step.tensors[0] is not start:
             inside = chain_of(step.operation, f"{prefix}{step.path}/")[1:]
             if inside:
                 before = [s.operation for s in between[:-1]]
@@ -102,10 +129,11 @@ def _carriers(start, ordered):
     """The steps that carry what comes in at `start`: no masks, nothing made of other inputs."""
     aside, carriers = set(), []
     for step in ordered:
-        is_other = not step.inputs and step.tensors[0] is not start
+        is_start = step.tensors[0] is start
+        is_other = not step.inputs and not is_start
         is_mask = all(tensor.dtype == "bool" for tensor in step.tensors)
         is_served = step.inputs and all(id(tensor) in aside for tensor in step.inputs)
-        if is_other or is_mask or is_served:
+        if not is_start and (is_other or is_mask or is_served):
             aside.update(id(tensor) for tensor in step.tensors)
         else:
             carriers.append(step)

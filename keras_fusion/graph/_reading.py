@@ -5,7 +5,7 @@ from collections import namedtuple
 
 import keras
 
-from keras_fusion._keras import inputs_struct, made_of, nodes_by_depth
+from keras_fusion._keras import inputs_struct, is_optional, made_of, nodes_by_depth
 
 Step = namedtuple("Step", "path operation node tensors inputs")
 """One call in a model's graph: `path` ("vgg16/block1_pool"), what was called, its `node`, the
@@ -35,10 +35,7 @@ def as_functional(model, label="model"):
         raise TypeError(f"{label}: expected a keras.Model. Received: {type(model).__name__}")
     if model in _VIEWS:
         return _VIEWS[model]
-    try:
-        inputs, outputs = model.inputs, model.outputs
-    except (AttributeError, ValueError):
-        inputs = outputs = None
+    inputs, outputs = tensors_of(model, "inputs"), tensors_of(model, "outputs")
     if not inputs or not outputs:
         raise ValueError(
             f'backbone "{model.name}": expected a model whose graph Keras knows: functional, or '
@@ -47,7 +44,7 @@ def as_functional(model, label="model"):
             "keras.Model(inputs, model(inputs))"
         )
     if len(outputs) > 1:
-        outputs = _end(outputs)
+        outputs = _end(model, outputs)
     structure = inputs_struct(model)
     # A dict of inputs stays one, so that the view is called as the model is.
     view = keras.Model(structure if isinstance(structure, dict) else inputs, outputs)
@@ -56,14 +53,33 @@ def as_functional(model, label="model"):
     return view
 
 
-def _end(outputs):
-    """The output that was made of all the others, if there is one, as in a text encoder that
-    gives its sequence and what it pools that to."""
+def _end(model, outputs):
+    """The central one of a fusion model's outputs, or that which was made of all the others, if
+    there is one, as in a text encoder that gives its sequence and what it pools that to."""
+    if has_central_output(model):
+        return [model.output["central"]]
     for output in outputs:
         made_of = ancestors(output)
         if all(id(other) in made_of for other in outputs):
             return [output]
     return outputs
+
+
+def has_central_output(model):
+    """Whether it is a fusion model, or one that names its outputs as these do."""
+    output = getattr(model, "output", None)  # a Sequential may have none
+    return isinstance(output, dict) and "central" in output
+
+
+def tensors_of(operation, which="outputs"):
+    """The inputs or outputs of a model with a graph that Keras knows; none of anything else."""
+    try:
+        found = getattr(operation, which, None)
+    except ValueError:  # Sequential, before it knows its input
+        return []
+    # A subclassed model may call a layer of its own so.
+    is_graph = isinstance(found, list) and all(isinstance(t, keras.KerasTensor) for t in found)
+    return found if is_graph and isinstance(operation, keras.Model) else []
 
 
 def ancestors(tensor):
@@ -79,12 +95,7 @@ def ancestors(tensor):
 
 def is_nested(operation):
     """Whether a step is itself a model with a graph of its own that can be opened."""
-    if not isinstance(operation, keras.Model):
-        return False
-    try:
-        return bool(operation.inputs) and len(operation.outputs or ()) == 1
-    except (AttributeError, ValueError):
-        return False
+    return bool(tensors_of(operation, "inputs")) and len(tensors_of(operation)) == 1
 
 
 def open_at(model, paths, name=None):
@@ -154,11 +165,19 @@ def inputs_like(model, name):
         return _input_like(graph.inputs[0], name)
     if not isinstance(structure, dict):
         structure = {tensor.name: tensor for tensor in graph.inputs}
+    for key, tensor in structure.items():
+        if not isinstance(tensor, keras.KerasTensor):
+            raise ValueError(
+                f'backbone "{model.name}": expected one input, or a dict or list of inputs. '
+                f'Received: a dict in which "{key}" is {type(tensor).__name__} itself'
+            )
     return {key: _input_like(tensor, f"{name}_{key}") for key, tensor in structure.items()}
 
 
 def _input_like(tensor, name):
-    return keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
+    return keras.Input(
+        tensor.shape[1:], dtype=tensor.dtype, name=name, optional=is_optional(tensor)
+    )
 
 
 def call_on(model, inputs):

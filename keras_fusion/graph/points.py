@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 
 from keras import layers
 
+from keras_fusion._checks import check_choice
 from keras_fusion._keras import flat_layers
 from keras_fusion.graph._chain import all_tensors, chain_of
+from keras_fusion.graph._ends import end_of
 from keras_fusion.graph._reading import as_functional
 
 _POOLING = tuple(
@@ -65,9 +67,10 @@ class FusionPoints(list):
     `fusion_points` makes it.
 
     Attributes:
-        head: The activation of the network's prediction: "softmax" or "sigmoid"; "linear" if the
-            last layer is a Dense without activation, which may be logits or features; None if
-            the network ends in anything else.
+        head: How the network ends, as far as its layers show: "softmax" or "sigmoid", the
+            activation of its prediction; "linear" if the last layer is a dense or convolutional
+            one without activation, which may be logits or features; None if it ends in features;
+            "unknown" if the last layer is not one of Keras' that show it, or a subclassed model.
 
     Example:
 
@@ -88,7 +91,7 @@ class FusionPoints(list):
         return "\n".join("  ".join(row).rstrip() for row in padded)
 
 
-def fusion_points(model):
+def fusion_points(model, ends_in=None):
     """Finds the points of a network at which `build_centralnet` would fuse it.
 
     Use it to see what `taps="auto"` chooses and how the layers are called before choosing by
@@ -99,7 +102,10 @@ def fusion_points(model):
             keras.applications, KerasHub backbones, or nested combinations of these. It may have
             several inputs (token ids and their padding mask): the points lie on the way from the
             one that most layers depend on. Of several outputs, the one made of all the others
-            is taken.
+            is taken, and of a `FusionModel` the central one.
+        ends_in: Optional string, `"probabilities"`, `"logits"` or `"features"`, what the network
+            ends in where its last layers do not show it; see `build_centralnet`. Defaults to
+            `None`, as they show it; what may be logits or features counts as features.
 
     Returns:
         `FusionPoints`, a list from the input to the output: the input, one point per stage, and
@@ -107,7 +113,8 @@ def fusion_points(model):
 
     Raises:
         TypeError: not a keras.Model.
-        ValueError: a model without a graph, or with several outputs side by side.
+        ValueError: a model without a graph, or with several outputs side by side, or another
+            `ends_in`.
 
     Example:
 
@@ -123,6 +130,7 @@ def fusion_points(model):
     Reference:
         Vielzeuf et al. (2018), CentralNet, Tables 1 and 3.
     """
+    check_choice("ends_in", ends_in, (None, "probabilities", "logits", "features"))
     graph = as_functional(model)
     if len(graph.outputs) != 1:
         raise ValueError(
@@ -131,13 +139,15 @@ def fusion_points(model):
             "keras.Model(model.input, one_output)"
         )
     chain = chain_of(model)
-    head = _head(chain)
+    head, shown_at = end_of(chain)
     last = chain[-1]
-    role = "prediction" if head in ("softmax", "sigmoid") else "output"
-    links = _without_logits(chain) if role == "prediction" else chain[1:]
+    if ends_in is None:
+        ends_in = "probabilities" if head in ("softmax", "sigmoid") else "features"
+    role = "output" if ends_in == "features" else "prediction"
+    links = chain[1:] if ends_in == "features" else _before_prediction(chain, shown_at)
     ends = [stage[-1] for stage in _stages(links)]
     if ends and ends[-1] is last:
-        role = "features" if role == "output" else role
+        role = "features"
         ends.pop()
     points = [FusionPoint(chain[0].path, chain[0].shape, 0, "input")]
     for end in ends:
@@ -168,19 +178,24 @@ def shape_name(shape):
     return "x".join("?" if size is None else str(size) for size in shape)
 
 
-def _without_logits(chain):
-    """The chain without its input and without logits whose softmax or sigmoid stands apart.
+def _before_prediction(chain, at):
+    """The chain's links before the prediction, which link number `at` makes.
 
-    They are one prediction, not two levels.
+    Nor are logits a level whose softmax or sigmoid stands apart: they are one prediction.
     """
-    last = chain[-1]
-    inner = [i for i in range(1, len(chain) - 1) if _makes_weights(chain[i].operations)]
-    if _makes_weights(last.operations) or not inner:
-        return chain[1:]
-    logits = chain[inner[-1]]
-    if math.prod(size or 0 for size in logits.shape) != last.shape[-1]:
-        return chain[1:]
-    return chain[1 : inner[-1]]
+    made, links = chain[at], chain[1:at]
+    inner = [i for i, link in enumerate(links) if _makes_weights(link.operations)]
+    if _makes_weights(made.operations) or not inner:
+        return links
+    end = len(links)
+    for i in reversed(inner):
+        shape = links[i].shape
+        if shape != made.shape and math.prod(n or 0 for n in shape) != made.shape[-1]:
+            break
+        end = i
+        if any(_is_hidden(operation) for operation in links[i].operations):
+            break  # what lies between it and the activation (a normalization) is no level either
+    return links[:end]
 
 
 def _stages(chain):
@@ -250,17 +265,3 @@ def _resizes(link, before):
         return False
     sizes = [(a, b) for a, b in zip(before.shape[:-1], link.shape[:-1], strict=True) if a and b]
     return any(max(a, b) >= 1.5 * min(a, b) for a, b in sizes)
-
-
-def _head(chain):
-    """The activation with which the network predicts; see `FusionPoints.head`."""
-    last = chain[-1].operations[-1]
-    if isinstance(last, layers.Softmax):
-        return "softmax"
-    if isinstance(last, (layers.Dense, layers.EinsumDense, layers.Activation)):
-        name = getattr(last.activation, "__name__", "")
-        if name in ("softmax", "sigmoid"):
-            return name
-        if name == "linear" and isinstance(last, layers.Dense) and len(chain[-1].shape) == 1:
-            return "linear"
-    return None

@@ -5,7 +5,7 @@ import random
 import numpy as np
 from keras import ops
 
-from keras_fusion._checks import is_number
+from keras_fusion._checks import is_int, is_number
 
 # Each with its default parameter: factor of the bandwidth, none, degree.
 KERNELS = {"rbf": 1.0, "linear": None, "polynomial": 2}
@@ -15,7 +15,7 @@ def frozen(kernels):
     """The argument with tuples in place of its lists."""
     if isinstance(kernels, (list, tuple)):
         return tuple(frozen(item) for item in kernels)
-    return kernels
+    return kernels.item() if isinstance(kernels, np.number) else kernels
 
 
 def plain(kernels):
@@ -65,7 +65,7 @@ def _named(kernel):
         raise ValueError(f"kernels: expected one of {list(KERNELS)}. Received: {name!r}")
     if parameter is None:
         return name, KERNELS[name]
-    is_degree = isinstance(parameter, int) and parameter >= 1
+    is_degree = is_int(parameter) and parameter >= 1
     if not {"rbf": parameter > 0, "polynomial": is_degree}.get(name, False):
         raise ValueError(
             'kernels: expected ("rbf", float > 0) or ("polynomial", int >= 1). '

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_fusion._checks import check_bool, check_int, check_rate, check_seed
+from keras_fusion._checks import check_bool, check_int, check_rate, check_seed, is_int
 
 
 class Pipeline(keras.layers.Layer):
@@ -45,21 +45,21 @@ class Pipeline(keras.layers.Layer):
 
 
 def check_norm_and_dropout(batch_norm, dropout, momentum, seed):
-    """An error that names the one that is out of its range."""
-    check_bool("batch_norm", batch_norm)
-    check_rate("dropout", dropout)
-    check_rate("momentum", momentum)
-    check_seed("seed", seed)
+    """The four as plain numbers; an error that names the one that is out of its range."""
+    return (
+        check_bool("batch_norm", batch_norm),
+        check_rate("dropout", dropout),
+        check_rate("momentum", momentum),
+        check_seed("seed", seed),
+    )
 
 
 def pair(label, value):
     """Two ints, from one or two; None stays None."""
     if value is None:
         return None
-    if isinstance(value, int):
+    if is_int(value):
         value = (value, value)
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise ValueError(f"{label}: expected an int or two (rows, columns). Received: {value!r}")
-    for size in value:
-        check_int(label, size)
-    return tuple(value)
+    return tuple(check_int(label, size) for size in value)

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_fusion._checks import is_int, plain
+
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
 class AverageAxes(keras.layers.Layer):
@@ -40,14 +42,14 @@ class AverageAxes(keras.layers.Layer):
         if (
             not isinstance(axes, list)
             or not axes
-            or any(not isinstance(a, int) or isinstance(a, bool) or a < 1 for a in axes)
+            or any(not is_int(a) or a < 1 for a in axes)
             or len(set(axes)) != len(axes)
         ):
             raise ValueError(
                 "axes: expected one or more different ints >= 1 (0 is the batch). "
                 f"Received: {axes!r}"
             )
-        self.axes = axes
+        self.axes = plain(axes)
 
     def build(self, input_shape):
         self._check(input_shape)

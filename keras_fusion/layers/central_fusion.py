@@ -78,7 +78,7 @@ class CentralFusion(FusionLayer):
 
     def __init__(self, modality_scale=True, **kwargs):
         super().__init__(**kwargs)
-        check_bool("modality_scale", modality_scale)
+        modality_scale = check_bool("modality_scale", modality_scale)
         self.modality_scale = modality_scale
 
     def build(self, modalities_shape=(), central_shape=None, present_shape=None):

@@ -63,7 +63,7 @@ class CooccurrenceRegularization(FusionLayer):
 
     def __init__(self, pair_weight=1e-6, **kwargs):
         super().__init__(**kwargs)
-        check_factor("pair_weight", pair_weight)
+        pair_weight = check_factor("pair_weight", pair_weight)
         self.pair_weight = pair_weight
 
     def call(self, modalities, present=None):

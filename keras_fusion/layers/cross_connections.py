@@ -87,9 +87,9 @@ class CrossConnection2D1D(Pipeline):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_int("units", units)
+        units = check_int("units", units)
         if filters is not None:
-            check_int("filters", filters)
+            filters = check_int("filters", filters)
         if batch_norm and filters is None:
             raise ValueError(
                 "batch_norm: expected together with filters, whose convolution it follows. "
@@ -100,7 +100,9 @@ class CrossConnection2D1D(Pipeline):
                 f"strides: expected together with pool_size. Received: strides={strides!r}, "
                 "pool_size=None"
             )
-        check_norm_and_dropout(batch_norm, dropout, momentum, seed)
+        batch_norm, dropout, momentum, seed = check_norm_and_dropout(
+            batch_norm, dropout, momentum, seed
+        )
         self.units = units
         self.filters = filters
         self.pool_size = pair("pool_size", pool_size)
@@ -235,19 +237,20 @@ class CrossConnection1D2D(Pipeline):
             raise ValueError(
                 f"target_shape: expected (height, width, channels). Received: {target_shape!r}"
             )
-        for size in target_shape:
-            check_int("target_shape", size)
+        target_shape = tuple(check_int("target_shape", size) for size in target_shape)
         smaller = min(target_shape[:2])
         if kernel_size is not None:
-            check_int("kernel_size", kernel_size)
+            kernel_size = check_int("kernel_size", kernel_size)
             if kernel_size > smaller:
                 raise ValueError(
                     f"kernel_size: expected an int not above height and width of the target, "
-                    f"{tuple(target_shape[:2])}. Received: {kernel_size}"
+                    f"{target_shape[:2]}. Received: {kernel_size}"
                 )
-        check_norm_and_dropout(batch_norm, dropout, momentum, seed)
-        check_bool("output_batch_norm", output_batch_norm)
-        self.target_shape = tuple(target_shape)
+        batch_norm, dropout, momentum, seed = check_norm_and_dropout(
+            batch_norm, dropout, momentum, seed
+        )
+        output_batch_norm = check_bool("output_batch_norm", output_batch_norm)
+        self.target_shape = target_shape
         self.kernel_size = kernel_size
         self.batch_norm = batch_norm
         self.dropout = dropout

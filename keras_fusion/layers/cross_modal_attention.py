@@ -93,16 +93,16 @@ class CrossModalAttention(FusionLayer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_int("units", units)
-        check_int("num_heads", num_heads)
+        units = check_int("units", units)
+        num_heads = check_int("num_heads", num_heads)
         if units % num_heads:
             raise ValueError(
                 f"units: expected a multiple of num_heads={num_heads}. Received: {units}"
             )
-        check_rate("dropout", dropout)
-        check_bool("residual", residual)
+        dropout = check_rate("dropout", dropout)
+        residual = check_bool("residual", residual)
         check_choice("pooling", pooling, POOLINGS)
-        check_seed("seed", seed)
+        seed = check_seed("seed", seed)
         self.units = units
         self.num_heads = num_heads
         self.dropout = dropout

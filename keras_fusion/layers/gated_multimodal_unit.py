@@ -74,9 +74,9 @@ class GatedMultimodalUnit(FusionLayer):
 
     def __init__(self, units, gate_on="inputs", use_bias=False, **kwargs):
         super().__init__(**kwargs)
-        check_int("units", units)
+        units = check_int("units", units)
         check_choice("gate_on", gate_on, GATES_ON)
-        check_bool("use_bias", use_bias)
+        use_bias = check_bool("use_bias", use_bias)
         self.units = units
         self.gate_on = gate_on
         self.use_bias = use_bias

@@ -71,8 +71,8 @@ class LowRankFusion(FusionLayer):
 
     def __init__(self, units, rank=4, **kwargs):
         super().__init__(**kwargs)
-        check_int("units", units)
-        check_int("rank", rank)
+        units = check_int("units", units)
+        rank = check_int("rank", rank)
         self.units = units
         self.rank = rank
 

@@ -54,9 +54,9 @@ class Maxout(keras.layers.Layer):
 
     def __init__(self, units, pieces=2, use_bias=True, **kwargs):
         super().__init__(**kwargs)
-        check_int("units", units)
-        check_int("pieces", pieces)
-        check_bool("use_bias", use_bias)
+        units = check_int("units", units)
+        pieces = check_int("pieces", pieces)
+        use_bias = check_bool("use_bias", use_bias)
         self.units = units
         self.pieces = pieces
         self.use_bias = use_bias

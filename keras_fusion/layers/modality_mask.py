@@ -59,7 +59,7 @@ class ModalityMask(keras.layers.Layer):
 
     def __init__(self, index, placeholder="zero", **kwargs):
         super().__init__(**kwargs)
-        check_int("index", index, minimum=0)
+        index = check_int("index", index, minimum=0)
         check_choice("placeholder", placeholder, PLACEHOLDERS)
         self.index = index
         self.placeholder = placeholder
@@ -122,6 +122,8 @@ class ModalityMask(keras.layers.Layer):
     def call(self, inputs, present):
         # Again, as build sees only the first call, and JAX reads the last column for a missing one.
         self._check(present.shape)
+        if inputs is None:  # an optional input that is not given
+            return None
         self._check_dtype(inputs)
         here = ops.cast(present[:, self.index], "bool")
         if keras.backend.standardize_dtype(inputs.dtype) == "string":

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_fusion._checks import check_bool, check_seed, is_number
+from keras_fusion._checks import check_bool, check_seed, is_number, plain
 from keras_fusion._replica import which_replica
 from keras_fusion.layers.fusion_layer import FusionLayer, column
 
@@ -79,10 +79,10 @@ class ModDrop(FusionLayer):
 
     def __init__(self, rate=0.5, allow_none=False, rescale=False, seed=None, **kwargs):
         super().__init__(**kwargs)
-        check_bool("allow_none", allow_none)
-        check_bool("rescale", rescale)
-        check_seed("seed", seed)
-        self.rate = tuple(rate) if isinstance(rate, (list, tuple)) else rate
+        allow_none = check_bool("allow_none", allow_none)
+        rescale = check_bool("rescale", rescale)
+        seed = check_seed("seed", seed)
+        self.rate = plain(tuple(rate) if isinstance(rate, (list, tuple)) else rate)
         for value in self.rate if isinstance(self.rate, tuple) else [self.rate]:
             if not is_number(value) or not 0 <= value <= 1:
                 raise ValueError(

@@ -86,8 +86,8 @@ class MultiInteractiveMemory(FusionLayer):
 
     def __init__(self, units, hops=3, **kwargs):
         super().__init__(**kwargs)
-        check_int("units", units)
-        check_int("hops", hops)
+        units = check_int("units", units)
+        hops = check_int("hops", hops)
         check_recurrent(self.dtype_policy)
         self.units = units
         self.hops = hops

@@ -103,9 +103,9 @@ class MultipleKernelFusion(FusionLayer):
 
     def __init__(self, kernels="rbf", landmarks=64, train_landmarks=True, nystroem=False, **kwargs):
         super().__init__(**kwargs)
-        check_int("landmarks", landmarks, minimum=2)
-        check_bool("train_landmarks", train_landmarks)
-        check_bool("nystroem", nystroem)
+        landmarks = check_int("landmarks", landmarks, minimum=2)
+        train_landmarks = check_bool("train_landmarks", train_landmarks)
+        nystroem = check_bool("nystroem", nystroem)
         # As tuples: Keras would wrap lists.
         self.kernels = frozen(kernels)
         kernel_table(self.kernels)

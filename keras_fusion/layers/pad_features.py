@@ -37,7 +37,7 @@ class PadFeatures(keras.layers.Layer):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
-        check_int("units", units)
+        units = check_int("units", units)
         self.units = units
         self.supports_masking = True
 

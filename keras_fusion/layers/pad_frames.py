@@ -45,7 +45,7 @@ class PadFrames(keras.layers.Layer):
 
     def __init__(self, frames, **kwargs):
         super().__init__(**kwargs)
-        check_int("frames", frames, minimum=0)
+        frames = check_int("frames", frames, minimum=0)
         self.frames = frames
 
     def build(self, input_shape):

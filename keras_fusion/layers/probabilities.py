@@ -101,6 +101,11 @@ class NormalizeProbabilities(_OverPredictions):
     [[0.25, 0.75, 0.0]]
     """
 
+    @property
+    def predicts(self):
+        """How what it makes is read where a network ends in it."""
+        return self.activation
+
     def call(self, inputs):
         p = ops.cast(inputs, "float32")
         if self.activation == "softmax":

@@ -71,8 +71,8 @@ class ResidualGating(FusionLayer):
     def __init__(self, units=None, kernel_size=3, **kwargs):
         super().__init__(**kwargs)
         if units is not None:
-            check_int("units", units)
-        check_int("kernel_size", kernel_size)
+            units = check_int("units", units)
+        kernel_size = check_int("kernel_size", kernel_size)
         self.units = units
         self.kernel_size = kernel_size
 

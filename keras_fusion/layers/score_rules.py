@@ -102,6 +102,11 @@ class ScoreRule(FusionLayer):
         # Keras would round the inputs to the compute dtype first: 0.9999 to 1 in float16.
         self.autocast = False
 
+    @property
+    def predicts(self):
+        """How what it makes is read where a network ends in it."""
+        return self.activation
+
     def call(self, modalities, central=None, present=None):
         n, rank = len(modalities), len(modalities[0].shape)
         # The filling is a probability whose logarithm exists: its gradient is 0, not NaN.

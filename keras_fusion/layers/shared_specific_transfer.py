@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._checks import check_factor, check_int, is_number
+from keras_fusion._checks import check_factor, check_int, is_number, plain
 from keras_fusion.layers.fusion_layer import FusionLayer, masked_softmax
 
 
@@ -93,13 +93,13 @@ class SharedSpecificTransfer(FusionLayer):
         self, units, temperature=1.0, similarity_weight=0.1, difference_weight=0.1, **kwargs
     ):
         super().__init__(**kwargs)
-        check_int("units", units)
+        units = check_int("units", units)
         if not is_number(temperature) or not temperature > 0:
             raise ValueError(f"temperature: expected a float > 0. Received: {temperature!r}")
-        check_factor("similarity_weight", similarity_weight)
-        check_factor("difference_weight", difference_weight)
+        similarity_weight = check_factor("similarity_weight", similarity_weight)
+        difference_weight = check_factor("difference_weight", difference_weight)
         self.units = units
-        self.temperature = temperature
+        self.temperature = plain(temperature)
         self.similarity_weight = similarity_weight
         self.difference_weight = difference_weight
 

@@ -68,9 +68,9 @@ class WeaklySharedDense(FusionLayer):
 
     def __init__(self, units, activation="relu", sharing_weight=0.01, **kwargs):
         super().__init__(**kwargs)
-        check_int("units", units)
+        units = check_int("units", units)
         check_activation("activation", activation)
-        check_factor("sharing_weight", sharing_weight)
+        sharing_weight = check_factor("sharing_weight", sharing_weight)
         self.units = units
         self.activation = keras.activations.get(activation)
         self.sharing_weight = sharing_weight

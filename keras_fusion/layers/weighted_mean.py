@@ -75,6 +75,11 @@ class WeightedMean(FusionLayer):
         check_choice("activation", activation, ACTIVATIONS)
         self.activation = activation
 
+    @property
+    def predicts(self):
+        """How what it makes is read where a network ends in it."""
+        return self.activation
+
     def build(self, modalities_shape=(), central_shape=None, present_shape=None):
         super().build(modalities_shape, central_shape=central_shape, present_shape=present_shape)
         self.has_central = central_shape is not None

@@ -11,7 +11,7 @@ class _OfProbabilities(keras.metrics.Metric):
     """A metric of class probabilities, which may come as logits."""
 
     def __init__(self, from_logits, name, dtype):
-        check_bool("from_logits", from_logits)
+        from_logits = check_bool("from_logits", from_logits)
         super().__init__(name=name, dtype=dtype)
         self.from_logits = from_logits
         self.total = self.add_variable((), "zeros", name="total")
@@ -76,7 +76,7 @@ class ExpectedCalibrationError(_OfProbabilities):
     """
 
     def __init__(self, bins=15, from_logits=False, name="expected_calibration_error", dtype=None):
-        check_int("bins", bins)
+        bins = check_int("bins", bins)
         super().__init__(from_logits, name, dtype)
         self.bins = bins
         self.gaps = self.add_variable((bins,), "zeros", name="gaps")

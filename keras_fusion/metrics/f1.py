@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_fusion._checks import is_number
 from keras_fusion.metrics._batch import (
     check_labels,
     class_indices,
@@ -76,7 +77,7 @@ class F1(keras.metrics.Metric):
     def __init__(self, average="macro", threshold=0.5, name=None, dtype=None):
         if average not in AVERAGES:
             raise ValueError(f"average: expected one of {AVERAGES}. Received: {average!r}")
-        if not isinstance(threshold, (int, float)) or isinstance(threshold, bool):
+        if not is_number(threshold):
             raise TypeError(f"threshold: expected a float. Received: {threshold!r}")
         super().__init__(name=name or f"f1_{average}", dtype=dtype)
         self.average = average

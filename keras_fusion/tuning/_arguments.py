@@ -6,6 +6,7 @@ TRAINING = ("backbone_dropout", "fusion_levels", "learning_rate")
 # What a builder is given once, or what says nothing about how good the model is.
 _FIXED = {
     "adapt_on",
+    "ends_in",
     "head",
     "inputs",
     "missing_modalities",

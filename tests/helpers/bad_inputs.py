@@ -413,6 +413,7 @@ BACKBONES = [
            temporal_kernel=2, weights="absent.h5", dropout=-0.1),
     *wrong("backbones.inflate", network=Shown("resnet50", "str")),
     *wrong("backbones.inflate", lambda: {"network": map_net()}, temporal_kernel=2, frames=0),
+    *wrong("fusion_points", lambda: {"model": vector_net()}, ends_in=["softmax", 3]),
     *wrong("fusion_points", model=[Shown("lenet5", "str"), Shown(None, "None"),
                                    Shown(keras.Sequential, "Sequential")]),
 

@@ -43,39 +43,40 @@ def tensors_at(streams, position, keep_heads):
 def last_tensors(streams, keep_heads):
     """The last tensor of every stream before its prediction, of any rank.
 
-    That is its last hidden fusion point. A backbone without any gives its output, or its input
-    if the output is already the prediction.
+    That is its last hidden fusion point. A backbone without any gives its output; or its input if
+    it has a single one and consists of its prediction alone, which of a subclassed model nobody
+    knows.
     """
     hidden = [s for s in streams if s.points]
     found = tensors_at(hidden, -1, keep_heads) if hidden else []
     tensors = {s.name: tensor for s, tensor in zip(hidden, found, strict=True)}
-    return [tensors[s.name] if s.points else _end(s) for s in streams]
+    return [tensors[s.name] if s.points else _end(s, keep_heads) for s in streams]
 
 
-def _end(stream):
+def _end(stream, keep_heads):
     inputs, graph = stream.masked_inputs, as_functional(stream.model)
     end = graph.outputs[0]
-    if stream.ends_in == "probabilities":
-        if not isinstance(inputs, dict) and inputs.dtype != "string":
-            return inputs
-        # What a FeatureSpace or a StringLookup makes of several inputs, or of text.
-        end = _before_prediction(stream.name, end)
+    is_known = stream.ends_in == "probabilities" and stream.found.head != "unknown"
+    if is_known and not isinstance(inputs, dict) and inputs.dtype != "string":
+        return inputs
+    if keep_heads:  # Keras does not load a model in which two others share layers
+        return stream.end
+    if is_known:  # what a FeatureSpace or a StringLookup makes of several inputs, or of text
+        end = _before_prediction(end)
     # A model of its own: the backbone's name may be that of an input.
     end = keras.Model(inputs_struct(graph), end, name=f"{stream.name}_features")
     return call_on(end, inputs)
 
 
-def _before_prediction(name, tensor):
-    """The tensor that the dense layer of a prediction gets."""
+def _before_prediction(end):
+    """The tensor that the dense layer of a prediction gets, or `end` where there is none."""
+    tensor = end
     while len(made_of(tensor)) == 1:
         (before,), operation = made_of(tensor), history(tensor)[0]
         if isinstance(operation, (layers.Dense, layers.EinsumDense)):
             return before
         tensor = before
-    raise ValueError(
-        f'backbone "{name}": expected a hidden layer before its prediction, or a prediction by a '
-        "Dense layer. Received: neither"
-    )
+    return end
 
 
 def last_tokens(streams, taps, keep_heads, max_tokens):
@@ -83,7 +84,7 @@ def last_tokens(streams, taps, keep_heads, max_tokens):
 
     With `taps="auto"` the points of the streams that come after it are taken off.
     """
-    check_int("max_tokens", max_tokens)
+    max_tokens = check_int("max_tokens", max_tokens)
     if isinstance(taps, str):
         for stream in streams:
             _cut_to_tokens(stream)

@@ -6,11 +6,10 @@ import keras
 from keras import layers
 
 from keras_fusion._keras import flat_layers
-from keras_fusion.graph import call_on, fusion_points, inputs_like, open_at, point_at, shape_name
+from keras_fusion.graph import call_on, fusion_points, inputs_like, open_at, point_at
 from keras_fusion.layers import MaskedAverage, ProbabilitiesToLogits
+from keras_fusion.models.assembly._ends import read_ends
 from keras_fusion.models.assembly.placeholders import mask_input
-
-HEADS = ("softmax", "sigmoid", "linear")
 
 
 @dataclass
@@ -23,8 +22,10 @@ class Stream:
         ends_in: How that ends: "probabilities", "logits" or "features".
         inputs: Its `keras.Input`.
         masked_inputs: The same with a placeholder where the modality is absent.
+        found: All its fusion points.
         points: Its chosen fusion points, lowest first, without the prediction.
         tensors: Their tensors, one each.
+        end: The backbone's own output.
         logits: The tensor before the head's activation.
         prediction: The tensor after it, the modality's own output.
     """
@@ -34,30 +35,21 @@ class Stream:
     ends_in: str
     inputs: object
     masked_inputs: object
+    found: list
     points: list
     tensors: list = field(default_factory=list)
+    end: object = None
     logits: object = None
     prediction: object = None
 
 
-@dataclass(frozen=True)
-class Head:
-    """What is predicted: `activation` ("softmax", "sigmoid" or "linear") and `units`."""
-
-    activation: str
-    units: int
-
-    def __call__(self, logits, name):
-        # float32 under mixed precision too: probabilities near 0 and 1 need it.
-        return layers.Activation(self.activation, dtype="float32", name=name)(logits)
-
-
 def make_streams(
     backbones,
-    taps="auto",
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
+    taps="auto",
     present=None,
     placeholders=None,
 ):
@@ -65,9 +57,9 @@ def make_streams(
 
     Args:
         backbones: Dict `{modality: keras.Model}`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict of lists of layer names, see `build_centralnet`. Defaults to
             `"auto"`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
         present: Optional input tensor `(batch, modalities)` with the columns in the order of the
             sorted names. Defaults to `None`.
         placeholders: Optional dict `{modality: placeholder}`, see `mask_input`; needed with
@@ -77,9 +69,10 @@ def make_streams(
         A list of `Stream`, in the order of `backbones`, and the `Head` they share.
     """
     found = {name: _points(name, model) for name, model in backbones.items()}
-    shared = _head(found, num_classes, units, head)
-    ends = {name: _ends_in(points, shared) for name, points in found.items()}
-    chosen = _chosen(backbones, found, ends, taps)
+    _check_shared(backbones)
+    ends, shared = read_ends(found, num_classes, units, head, ends_in)
+    found = {n: _read_as(model, found[n], ends[n]) for n, model in backbones.items()}
+    chosen = _chosen(backbones, found, taps)
     columns = sorted(backbones)
     called, streams = {}, []
     for name, model in backbones.items():
@@ -87,9 +80,9 @@ def make_streams(
         x = inputs
         if present is not None:
             x = _masked(inputs, present, columns.index(name), model, name, placeholders[name])
-        stream = Stream(name, model, ends[name], inputs, x, chosen[name])
-        end = _call(stream, x, found[name][-1], backbones, chosen, called)
-        _add_head(stream, end, shared)
+        stream = Stream(name, model, ends[name], inputs, x, found[name], chosen[name])
+        _call(stream, x, backbones, chosen, called)
+        _add_head(stream, shared)
         streams.append(stream)
     return streams, shared
 
@@ -121,89 +114,38 @@ def _points(name, model):
     return points
 
 
-def _head(found, num_classes, units, head):
-    """The one head that fits the arguments and every backbone's own end."""
-    if num_classes is not None and units is not None:
-        raise ValueError(
-            "expected num_classes= (classification) or units= (regression), not both. "
-            f"Received: num_classes={num_classes}, units={units}"
-        )
-    for label, value in (("num_classes", num_classes), ("units", units)):
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"{label}: expected an int >= 1. Received: {value!r}")
-    if head is not None and head not in HEADS:
-        raise ValueError(f"head: expected one of {HEADS} or None. Received: {head!r}")
-    asked = num_classes if num_classes is not None else units
-    own = {n: (p.head, p[-1].shape[-1]) for n, p in found.items() if p[-1].role == "prediction"}
-    for name in own:
-        if len(found[name][-1].shape) != 1:
-            raise ValueError(
-                f'backbone "{name}": expected one prediction per sample, (batch, classes). '
-                f"Received: {shape_name(found[name][-1].shape)}. Give it without its prediction, "
-                "or pool it to one"
-            )
-    dense = {n: p[-1].shape[-1] for n, p in found.items() if p.head == "linear"}
-    if asked is None:
-        if head is not None:
-            own.update({n: (head, width) for n, width in dense.items()})
-        _nothing_open(found, own, dense, head)
-        asked = next(iter(own.values()))[1]
-    activation = head
-    if activation is None and units is not None:
-        activation = "linear"
-    elif activation is None and own:
-        activation = next(iter(own.values()))[0]
-    elif activation is None:
-        activation = "sigmoid" if asked == 1 else "softmax"
-    for name, (kind, width) in own.items():
-        if (kind, width) != (activation, asked):
-            raise ValueError(
-                f"expected every backbone to predict {asked} values through {activation} "
-                f"(from num_classes, units, head or the first backbone with a prediction). "
-                f'Received: backbone "{name}" predicts {width} through {kind}. Give it without '
-                "its prediction (include_top=False, or keras.Model(model.input, a_hidden_layer))"
-            )
-    return Head(activation, asked)
+def _check_shared(backbones):
+    """An error where two backbones share a layer, which Keras would load from a file as two."""
+    owners = {}
+    for name, model in backbones.items():
+        for layer in flat_layers(model):
+            owner, other = owners.setdefault(id(layer), (name, model))
+            has_state = layer.variables or hasattr(layer, "adapt")
+            if other is not model and layer is not model and has_state:
+                raise ValueError(
+                    f'backbones: expected layers of its own in "{name}", as Keras saves a model '
+                    f'that two others share a layer of, but does not load it. Received: "'
+                    f'{layer.name}", which is in "{owner}" too. Give one and the same model for '
+                    "both, whose weights are then shared, or copy the layer "
+                    "(keras.models.clone_model of its model)"
+                )
 
 
-def _nothing_open(found, own, dense, head):
-    open_ends = [name for name in found if name not in own]
-    if not open_ends:
-        return
-    name = open_ends[0]
-    shape = shape_name(found[name][-1].shape)
-    if name in dense:
-        raise ValueError(
-            f'backbone "{name}" ends in a Dense layer without activation ({shape}): expected head='
-            '"softmax", "sigmoid" or "linear" (these are logits), or num_classes= or units= (these '
-            "are features). Received: none of them"
-        )
-    raise ValueError(
-        f'backbone "{name}" ends in features ({shape}), not in a prediction: expected '
-        "num_classes= (classification) or units= (regression). Received: neither"
-        + (f", only head={head!r}" if head else "")
-    )
+def _read_as(model, points, ends_in):
+    """The points of a backbone that ends so; what it shows by itself needs no second look."""
+    is_prediction = points[-1].role == "prediction"
+    if is_prediction == (ends_in != "features"):
+        return points
+    return fusion_points(model, ends_in)
 
 
-def _ends_in(points, head):
-    """How a backbone ends: in "probabilities", in "logits" or in "features"."""
-    if points[-1].role == "prediction":
-        return "probabilities"
-    if points.head == "linear" and points[-1].shape == (head.units,):
-        return "logits"
-    return "features"
-
-
-def _chosen(backbones, found, ends, taps):
+def _chosen(backbones, found, taps):
     """The fusion points of each modality before its prediction, lowest first."""
-    automatic = {}
-    for name, points in found.items():
-        inner = [p for p in points if p.role in ("stage", "features")]
-        if ends[name] == "logits":
-            inner = inner[:-1]
-        automatic[name] = inner
     if isinstance(taps, str) and taps == "auto":
-        return automatic
+        return {
+            name: [p for p in points if p.role in ("stage", "features")]
+            for name, points in found.items()
+        }
     if not isinstance(taps, dict):
         raise TypeError(
             f'taps: expected "auto" or a dict {{modality: [layer names]}}. Received: {taps!r}'
@@ -239,13 +181,13 @@ def _by_name(modality, model, names):
     return [point for _, point in places]
 
 
-def _call(stream, x, last, backbones, chosen, called):
-    """Fills in the stream's tensors; returns that of the backbone's own output.
+def _call(stream, x, backbones, chosen, called):
+    """Fills in the stream's tensors and that of the backbone's own output.
 
     A model given for several modalities is opened once, at all their points, and called for
     each: its weights are shared, as always in Keras when a model is called twice.
     """
-    model = stream.model
+    model, last = stream.model, stream.found[-1]
     if id(model) not in called:
         of_model = [n for n, other in backbones.items() if other is model]
         paths = [p.path for n in of_model for p in chosen[n]] + [last.path]
@@ -254,11 +196,11 @@ def _call(stream, x, last, backbones, chosen, called):
     opened, paths = called[id(model)]
     outputs = dict(zip(paths, keras.tree.flatten(call_on(opened, x)), strict=True))
     stream.tensors = [outputs[p.path] for p in stream.points]
-    return outputs[last.path]
+    stream.end = outputs[last.path]
 
 
-def _add_head(stream, end, head):
-    name = stream.name
+def _add_head(stream, head):
+    name, end = stream.name, stream.end
     if stream.ends_in == "probabilities":
         stream.prediction = layers.Activation("linear", dtype="float32", name=f"{name}_head")(end)
         if head.activation == "linear":

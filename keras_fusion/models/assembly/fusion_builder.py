@@ -5,6 +5,7 @@ import inspect
 import keras
 from keras import layers, ops
 
+from keras_fusion._checks import plain
 from keras_fusion.backbones import dense_block, dropped
 from keras_fusion.graph import shape_name
 from keras_fusion.layers import ModDrop
@@ -26,8 +27,8 @@ class FusionBuilder:
 
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models; see `build_centralnet`.
-        num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name: The
-            arguments that all builders share, in this order; see `build_centralnet`.
+        num_classes, units, head, ends_in, taps, unimodal_loss_weights, missing_modalities, name:
+            The arguments that all builders share, in this order; see `build_centralnet`.
         main: Optional string, the modality that comes first whatever the order of the backbones.
             Defaults to `None`.
 
@@ -60,6 +61,7 @@ class FusionBuilder:
         num_classes=None,
         units=None,
         head=None,
+        ends_in=None,
         taps="auto",
         unimodal_loss_weights=None,
         missing_modalities=False,
@@ -71,10 +73,10 @@ class FusionBuilder:
             raise ValueError(f"name: expected a string without '/'. Received: {name!r}")
         check_first_names("name", [name])
         backbones = with_first(named_backbones(backbones), main)
-        placeholders = placeholders_for(backbones, missing_modalities)
+        placeholders = placeholders_for(backbones, plain(missing_modalities))
         self._mask = keras.Input((len(backbones),), name="present") if placeholders else None
         self.streams, self.head = make_streams(
-            backbones, taps, num_classes, units, head, self._mask, placeholders
+            backbones, num_classes, units, head, ends_in, taps, self._mask, placeholders
         )
         self.names = [s.name for s in self.streams]
         self.present = self._mask
@@ -82,7 +84,7 @@ class FusionBuilder:
             columns = [sorted(self.names).index(name) for name in self.names]
             self.present = ops.take(self._mask, columns, axis=1)
         self._taps = taps
-        self._unimodal_loss_weights = unimodal_loss_weights
+        self._unimodal_loss_weights = plain(unimodal_loss_weights)
         self._name = name
         self._levels = []
 
@@ -149,7 +151,7 @@ class FusionBuilder:
         Returns:
             List with a list of tensors of one shape for every level; the prediction is not one.
         """
-        return paired_levels(self.streams, align, max_width, use_inputs=self._taps == "auto")
+        return paired_levels(self.streams, align, plain(max_width), use_inputs=self._taps == "auto")
 
     def tensors_at(self, position, keep_heads=None):
         """The modalities' tensors at one fusion point, not aligned.
@@ -170,7 +172,7 @@ class FusionBuilder:
         Returns:
             List of functions on tensors; the last one makes the logits.
         """
-        return cells_above(levels, self.head, central, kernel_size, dropout)
+        return cells_above(levels, self.head, central, plain(kernel_size), plain(dropout))
 
     # ---- how it is fused
 

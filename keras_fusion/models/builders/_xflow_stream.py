@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_fusion.graph import fusion_points, point_at, split_at
+from keras_fusion.graph import point_at, split_at
 from keras_fusion.models.assembly import flat, pooled
 from keras_fusion.models.builders._xflow_connections import concatenated
 
@@ -27,7 +27,7 @@ class StagedStream:
         self.inputs = self.tensor = stream.masked_inputs
         self._head = head
         model, self._ends_in = stream.model, stream.ends_in
-        found = fusion_points(model)
+        found = stream.found
         last = found[-1]
         end = last if self._ends_in == "features" else found[-2]
         paths = [point.path for point in points]

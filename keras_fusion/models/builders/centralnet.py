@@ -32,6 +32,7 @@ def build_centralnet(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=1.0,
     missing_modalities=False,
@@ -48,8 +49,9 @@ def build_centralnet(
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models (then named after them). Two
             or more, each with one input and one output: functional, Sequential, keras.applications,
-            nested. One and the same model under two names shares its weights between them. If they
-            end in predictions (softmax or sigmoid), nothing else is needed.
+            nested; a `FusionModel` counts with its central prediction. One and the same model under
+            two names shares its weights between them. If they end in predictions (softmax or
+            sigmoid), nothing else is needed.
         align: String, how tensors of different widths are brought to one: `"pad"`, zero-padding;
             `"project"`, a learned projection; or `"auto"`, padding up to `max_width` and projection
             down to it. Sizes are pooled to the smallest and kinds averaged (a video over time where
@@ -72,9 +74,15 @@ def build_centralnet(
             features: they get heads of their own. A last Dense without activation with as many
             units is taken as logits. Defaults to `None`.
         units: Optional positive integer, the same for regression. Defaults to `None`.
-        head: Optional string, `"softmax"`, `"sigmoid"` or `"linear"`. Given alone it says that the
-            backbones end in logits. Defaults to `None`: `"softmax"` for classes, `"sigmoid"` for
-            one class (give it for several labels at once), `"linear"` with `units`.
+        head: Optional string, `"softmax"`, `"sigmoid"` or `"linear"`. Given alone it says that
+            backbones whose last layers show neither a prediction nor features end in logits.
+            Defaults to `None`: `"softmax"` for classes, `"sigmoid"` for one class (give it for
+            several labels at once), `"linear"` with `units`.
+        ends_in: Optional string or dict `{modality: string}`, what the backbones end in where their
+            last layers do not show it (a subclassed model, a custom layer) or where you use it as
+            something else: `"probabilities"` (after their own softmax or sigmoid), `"logits"`
+            (before one; for regression the values) or `"features"`. Defaults to `None`, as they
+            show it.
         taps: `"auto"` (see `fusion_points`; paired from the output end, so the deeper network
             begins alone; the inputs are a level where their shapes are equal), or a dict
             `{modality: [layer names]}`, lowest first, lists of one length. Defaults to `"auto"`.
@@ -109,7 +117,15 @@ def build_centralnet(
     """
     _check(align, fuse, kernel_size, max_width, dropout)
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     levels = parts.levels(align, max_width)
     cells = parts.cells(levels, central, kernel_size, dropout)

@@ -32,6 +32,7 @@ def build_cross_attention(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -58,7 +59,7 @@ def build_cross_attention(
         max_tokens: Positive integer. Maps and videos with more places are average-pooled evenly
             until they have no more: the cost grows with the product of two modalities' tokens.
             Defaults to `256`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`: the last hidden fusion point that is a sequence, map or video; where there
             is none, or a recurrent layer reads the sequence to a vector, the last hidden one; of a
             backbone without hidden layers what it outputs, or what it gets if it consists of its
@@ -92,9 +93,9 @@ def build_cross_attention(
         Yang et al. (2022), An Overview of Multimodal Fusion Learning, Sect. 3.2. Vaswani et al.
         (2017), Attention Is All You Need, Eq. (1).
     """
-    check_int("fusion_units", fusion_units)
-    check_rate("attention_dropout", attention_dropout)
-    check_rate("dropout", dropout)
+    fusion_units = check_int("fusion_units", fusion_units)
+    attention_dropout = check_rate("attention_dropout", attention_dropout)
+    dropout = check_rate("dropout", dropout)
     if missing_modalities and residual is False:
         raise ValueError(
             "residual: expected True with missing_modalities=True, as the attention gives nothing "
@@ -104,7 +105,15 @@ def build_cross_attention(
         fusion_units, num_heads, attention_dropout, residual, pooling="mean", name="fusion_0"
     )
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     means = parts.fuse(attention, parts.tokens(max_tokens))
     x = layers.Concatenate(name="central_concat")(means)

@@ -34,6 +34,7 @@ def build_dtn(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=1.0,
     missing_modalities=False,
@@ -80,7 +81,7 @@ def build_dtn(
         activation: String or function, of all these layers. Defaults to `"relu"`.
         sharing_weight: Float >= 0, gamma. Defaults to `1e-2`, XFlow's.
         pair_weight: Float >= 0, eta. Defaults to `1e-6`, XFlow's.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0, the betas; `None`:
@@ -116,12 +117,20 @@ def build_dtn(
     """
     backbones = named_backbones(backbones)
     own = _per_modality(stream_units, backbones)
-    check_widths("shared_units", shared_units)
+    shared_units = check_widths("shared_units", shared_units)
     check_activation("activation", activation)
     if not shared_units:
         raise ValueError("shared_units: expected one or more ints. Received: none")
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     vectors = dict(zip(parts.names, parts.features(keep_heads=False), strict=True))
     for modality, widths in own.items():
@@ -144,16 +153,14 @@ def build_dtn(
 def _per_modality(stream_units, backbones):
     """`{modality: widths}`, in the order of the backbones."""
     if not isinstance(stream_units, dict):
-        check_widths("stream_units", stream_units)
+        stream_units = check_widths("stream_units", stream_units)
         return {modality: stream_units for modality in backbones}
     if set(stream_units) != set(backbones):
         raise ValueError(
             f"stream_units: expected the modalities {sorted(backbones)}. "
             f"Received: {sorted(stream_units)}"
         )
-    for modality, widths in stream_units.items():
-        check_widths(f'stream_units["{modality}"]', widths)
-    return {modality: stream_units[modality] for modality in backbones}
+    return {m: check_widths(f'stream_units["{m}"]', stream_units[m]) for m in backbones}
 
 
 def _check_equal(widths):
@@ -209,8 +216,8 @@ def pretrain_dtn(model, x, epochs=10, batch_size=128, optimizer="adam", verbose=
     Reference:
         Cangea et al. (2017), XFlow, Sect. III-A-3.
     """
-    check_int("epochs", epochs)
-    check_int("batch_size", batch_size)
+    epochs = check_int("epochs", epochs)
+    batch_size = check_int("batch_size", batch_size)
     named = {layer.name: layer for layer in model.layers}
     x = check_inputs(x, model.input)
     present = np.ones((len(x[model.modalities[0]]), len(model.modalities)))

@@ -24,6 +24,7 @@ def build_ensemble(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     unimodal_loss_weights=1.0,
     missing_modalities=False,
     name="ensemble",
@@ -41,7 +42,7 @@ def build_ensemble(
         inputs: Optional string or dict. `None`: every classifier has an input of its own, named
             after it. A string: all of them see this one input. A dict `{classifier: input}`: which
             sees which. Defaults to `None`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         unimodal_loss_weights: Optional float or dict `{classifier: float}` >= 0: weights of the
             classifiers' own losses; `None` for a model without their heads. An ensemble in the
             strict sense, each classifier trained on its own, is
@@ -72,7 +73,7 @@ def build_ensemble(
         Vielzeuf et al. (2018), CentralNet: a Multilayer Approach for Multimodal Fusion,
         Sect. 3.1 and Table 2 ("Ensemble 2 classifiers", "Ensemble 3 classifiers").
     """
-    options = {"num_classes": num_classes, "units": units, "head": head}
+    options = {"num_classes": num_classes, "units": units, "head": head, "ends_in": ends_in}
     if inputs is None:
         return build_late_fusion(
             backbones,
@@ -88,10 +89,19 @@ def build_ensemble(
         )
     parts = FusionBuilder(backbones, **options, name=name)
     shared = _shared_inputs(parts.streams, _checked_inputs(inputs, parts.names))
-    predictions = {}
+    predictions, classifiers = {}, {}
     for stream in parts.streams:
-        classifier = keras.Model(stream.inputs, stream.prediction, name=f"{stream.name}_backbone")
-        predictions[stream.name] = classifier(shared[stream.name])
+        key = id(stream.model)
+        if key not in classifiers:
+            name_ = f"{stream.name}_backbone"
+            classifiers[key] = keras.Model(stream.inputs, stream.prediction, name=name_)
+        elif stream.ends_in == "features":
+            raise ValueError(
+                f'backbones: expected a model of its own for "{stream.name}", as Keras saves two '
+                "heads on one model together with inputs=, but does not load them. Received: one "
+                "that is there twice"
+            )
+        predictions[stream.name] = classifiers[key](shared[stream.name])
     mean = ScoreRule("mean", parts.head.activation, dtype="float32", name="fusion_0")
     fused = mean(list(predictions.values()))
     central = layers.Activation("linear", dtype="float32", name="central_head")(fused)

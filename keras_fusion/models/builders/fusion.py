@@ -19,6 +19,7 @@ def build_fusion(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -50,7 +51,7 @@ def build_fusion(
             central network has its own. Defaults to `()`.
         dropout: Float in [0, 1), the rate after these layers, or before the prediction if there
             are none. Defaults to `0.0`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; but for `on="levels"` the last one
             of several counts. Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
@@ -81,12 +82,20 @@ def build_fusion(
     if not isinstance(layer, keras.layers.Layer):
         raise TypeError(f"layer: expected a Keras layer. Received: {layer!r}")
     check_choice("on", on, FUSED_TENSORS)
-    check_widths("head_units", head_units)
-    check_rate("dropout", dropout)
+    head_units = check_widths("head_units", head_units)
+    dropout = check_rate("dropout", dropout)
     if on == "levels" and head_units:
         raise ValueError(f'head_units: expected () with on="levels". Received: {head_units!r}')
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     if on == "levels":
         return parts.finish(_over_levels(parts, layer, dropout))

@@ -37,6 +37,7 @@ def build_gmu(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -66,7 +67,7 @@ def build_gmu(
             given and not learned. Defaults to `False`.
         dropout: Float in [0, 1), the rate before the unit and before every layer of the classifier.
             Defaults to `0.0`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
@@ -97,11 +98,19 @@ def build_gmu(
         Arevalo et al. (2017), Gated Multimodal Units for Information Fusion, Sect. 3.1 and 4.
     """
     check_choice("classifier", classifier, CLASSIFIERS)
-    check_bool("normalize", normalize)
-    check_rate("dropout", dropout)
-    check_int("fusion_units", fusion_units)
+    normalize = check_bool("normalize", normalize)
+    dropout = check_rate("dropout", dropout)
+    fusion_units = check_int("fusion_units", fusion_units)
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     vectors = parts.features()
     for i, modality in enumerate(parts.names):

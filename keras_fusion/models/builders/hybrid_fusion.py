@@ -34,6 +34,7 @@ def build_hybrid_fusion(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=1.0,
     missing_modalities=False,
@@ -66,7 +67,7 @@ def build_hybrid_fusion(
             `None`.
         align, central, kernel_size, max_width, dropout: Of the joint network; see
             `build_centralnet`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; see `build_centralnet`. Defaults to
             `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0; `None` for a model
@@ -97,7 +98,15 @@ def build_hybrid_fusion(
     check_path(operation, align, kernel_size, max_width, dropout)
     check_rule(rule, priors)
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     joint, depth = joint_logits(
         parts, operation, level, align, max_width, central, kernel_size, dropout, joint_only=False

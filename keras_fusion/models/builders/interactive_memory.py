@@ -28,6 +28,7 @@ def build_interactive_memory(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -51,7 +52,7 @@ def build_interactive_memory(
         dropout: Float in [0, 1), the rate before the prediction. Defaults to `0.0`.
         max_tokens: Positive integer. Maps and videos with more places are average-pooled evenly
             until they have no more. Defaults to `256`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`: the last hidden fusion point that is a sequence, map or video; where there
             is none, or a recurrent layer reads the sequence to a vector, the last hidden one; of a
             backbone without hidden layers what it outputs, or what it gets if it consists of its
@@ -88,12 +89,20 @@ def build_interactive_memory(
         Sentiment Analysis. Yang et al. (2022), An Overview of Multimodal Fusion Learning,
         Sect. 3.2.
     """
-    check_rate("dropout", dropout)
-    check_int("fusion_units", fusion_units)
+    dropout = check_rate("dropout", dropout)
+    fusion_units = check_int("fusion_units", fusion_units)
     memory = MultiInteractiveMemory(fusion_units, hops, name="fusion_0")
     backbones = _query_last(named_backbones(backbones), query)
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     tensors = parts.tokens(max_tokens)
     asked = {} if query is None else {"query": tensors.pop()}

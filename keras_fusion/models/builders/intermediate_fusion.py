@@ -1,6 +1,6 @@
 """Basic fusion at one level: the modalities meet once, then a joint network goes on alone."""
 
-from keras_fusion._checks import check_choice, check_int, check_rate
+from keras_fusion._checks import check_choice, check_int, check_rate, is_int
 from keras_fusion.layers import ElementwiseFusion
 from keras_fusion.layers.elementwise_fusion import OPERATIONS
 from keras_fusion.models.assembly import (
@@ -53,6 +53,7 @@ def build_intermediate_fusion(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -87,7 +88,7 @@ def build_intermediate_fusion(
         max_width: Positive integer, upper limit of the joint network's width unless `align="pad"`.
             Defaults to `1024`.
         dropout: Float in [0, 1), the rate after the joint dense layers. Defaults to `0.5`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; see `build_centralnet`. Defaults to
             `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
@@ -117,7 +118,15 @@ def build_intermediate_fusion(
     """
     check_path(operation, align, kernel_size, max_width, dropout)
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     logits, _ = joint_logits(
         parts, operation, level, align, max_width, central, kernel_size, dropout
@@ -129,9 +138,9 @@ def check_path(operation, align, kernel_size, max_width, dropout):
     """An error that names the argument of a joint path that is out of its range."""
     check_choice("operation", operation, OPERATIONS)
     check_choice("align", align, ALIGNMENTS)
-    check_int("kernel_size", kernel_size)
-    check_int("max_width", max_width)
-    check_rate("dropout", dropout)
+    kernel_size = check_int("kernel_size", kernel_size)
+    max_width = check_int("max_width", max_width)
+    dropout = check_rate("dropout", dropout)
 
 
 def joint_logits(
@@ -174,7 +183,7 @@ def joint_logits(
 def _checked_level(level, hidden, prediction):
     """A level counted from 0, of `hidden` levels and (if allowed) the prediction above them."""
     highest = hidden if prediction else hidden - 1
-    if not isinstance(level, int) or isinstance(level, bool) or not -hidden <= level <= highest:
+    if not is_int(level) or not -hidden <= level <= highest:
         what = f" and {hidden} for the prediction" if prediction else ""
         raise ValueError(
             f"level: expected an int from 0 to {hidden - 1} (or -1 to {-hidden}, from above) for "

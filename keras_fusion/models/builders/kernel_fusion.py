@@ -36,6 +36,7 @@ def build_kernel_fusion(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -72,7 +73,7 @@ def build_kernel_fusion(
         adapt_on: Optional dict `{modality: array}`, as for `fit`, on which `adapt_kernels` is
             called at once. Defaults to `None`.
         seed: Optional integer, of the choice of landmarks there. Defaults to `None`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
@@ -105,12 +106,20 @@ def build_kernel_fusion(
         Kernel Learning.
     """
     if projection_units is not None:
-        check_int("projection_units", projection_units, minimum=2)
-    check_seed("seed", seed)
+        projection_units = check_int("projection_units", projection_units, minimum=2)
+    seed = check_seed("seed", seed)
     if adapt_on is not None and not isinstance(adapt_on, dict):
         raise TypeError(f"adapt_on: expected a dict keyed by modality. Received: {adapt_on!r}")
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     vectors = parts.features()
     if projection_units is not None:
@@ -160,7 +169,7 @@ def adapt_kernels(model, x, seed=None):
             "model: expected one of build_kernel_fusion. Received: "
             f'"{model.name}", which has no layer MultipleKernelFusion'
         )
-    check_seed("seed", seed)
+    seed = check_seed("seed", seed)
     x = check_inputs(x, model.input)
     drawn = draw_rows(count_samples(x), found[0].landmarks, x.get("present"), seed)
     inputs = {name: x[name][drawn] for name in model.modalities}

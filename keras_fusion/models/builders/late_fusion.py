@@ -82,6 +82,7 @@ def build_late_fusion(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     unimodal_loss_weights="auto",
     missing_modalities=False,
     name="late_fusion",
@@ -118,7 +119,7 @@ def build_late_fusion(
             `ScoreRule`. Defaults to `None`, classes of the same frequency.
         fuse: String, what `"concat"` concatenates: `"logits"` or `"probabilities"`. The other rules
             take no notice of it. Defaults to `"logits"`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: the betas of Eq.
             (2), the weights of the unimodal losses; `None` for a model without unimodal heads;
             `"auto"` is `None` for `"weighted_mean"` and `"concat"`, as the paper's rows (a) and (b)
@@ -157,7 +158,15 @@ def build_late_fusion(
     if isinstance(unimodal_loss_weights, str):
         unimodal_loss_weights = _default_weights(unimodal_loss_weights, rule)
     parts = FusionBuilder(
-        backbones, num_classes, units, head, "auto", unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        "auto",
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     return parts.finish(prediction=combine(parts, rule, 0, priors=priors, fuse=fuse))
 

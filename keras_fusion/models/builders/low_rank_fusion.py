@@ -27,6 +27,7 @@ def build_low_rank_fusion(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -52,7 +53,7 @@ def build_low_rank_fusion(
             normalization, ReLU and dropout), before the prediction. Defaults to `()`.
         dropout: Float between 0 and 1, the rate after each of these layers, or before the
             prediction if there are none. Defaults to `0.0`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
@@ -80,12 +81,20 @@ def build_low_rank_fusion(
     Reference:
         Liu et al. (2018), Efficient Low-rank Multimodal Fusion with Modality-Specific Factors.
     """
-    check_int("fusion_units", fusion_units)
-    check_int("rank", rank)
-    check_widths("head_units", head_units)
-    check_rate("dropout", dropout)
+    fusion_units = check_int("fusion_units", fusion_units)
+    rank = check_int("rank", rank)
+    head_units = check_widths("head_units", head_units)
+    dropout = check_rate("dropout", dropout)
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     x = parts.fuse(LowRankFusion(fusion_units, rank, name="fusion_0"), parts.features())
     if head_units:

@@ -25,6 +25,7 @@ def build_modality_gated(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -48,7 +49,7 @@ def build_modality_gated(
             give their widths. An empty one leaves the prediction alone. Defaults to `(512, 512)`,
             our choice.
         dropout: Float in [0, 1), the rate after each of these layers. Defaults to `0.5`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
@@ -79,13 +80,14 @@ def build_modality_gated(
         Oyedotun, Aouada & Ottersten (2019), Learning to Fuse Latent Representations for
         Multimodal Data, Eq. (6) and (7), Fig. 1.
     """
-    check_rate("dropout", dropout)
-    check_widths("head_units", head_units)
+    dropout = check_rate("dropout", dropout)
+    head_units = check_widths("head_units", head_units)
     parts = FusionBuilder(
         backbones,
         num_classes,
         units,
         head,
+        ends_in,
         taps,
         unimodal_loss_weights,
         missing_modalities,

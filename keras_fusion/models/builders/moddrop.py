@@ -35,6 +35,7 @@ def build_moddrop(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -73,7 +74,7 @@ def build_moddrop(
         rescale: Boolean, whether what is kept is divided by its probability of being kept; the
             original does not. Defaults to `False`.
         seed: Optional integer, of the draws. Defaults to `None`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
@@ -104,11 +105,19 @@ def build_moddrop(
     """
     check_choice("fuse", fuse, ("features", "scores"))
     if head_units is not None:
-        check_widths("head_units", head_units)
-    check_rate("dropout", dropout)
-    check_seed("seed", seed)
+        head_units = check_widths("head_units", head_units)
+    dropout = check_rate("dropout", dropout)
+    seed = check_seed("seed", seed)
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     drop = ModDrop(_rates(rate, parts.names), allow_none, rescale, seed, name="fusion_moddrop")
     if fuse == "scores":

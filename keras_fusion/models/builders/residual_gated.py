@@ -23,6 +23,7 @@ def build_residual_gated(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -47,7 +48,7 @@ def build_residual_gated(
         kernel_size: Positive integer, of its convolutions, where the main features are a map.
             Defaults to `3`.
         dropout: Float in [0, 1), the rate before the prediction. Defaults to `0.0`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts. This
             is how to choose the last map of a network that goes on with dense layers. Defaults to
             `"auto"`.
@@ -80,13 +81,14 @@ def build_residual_gated(
         (2022), An Overview of Multimodal Fusion Learning, Eq. (4) to (6).
     """
     if fusion_units is not None:
-        check_int("fusion_units", fusion_units)
-    check_rate("dropout", dropout)
+        fusion_units = check_int("fusion_units", fusion_units)
+    dropout = check_rate("dropout", dropout)
     parts = FusionBuilder(
         backbones,
         num_classes,
         units,
         head,
+        ends_in,
         taps,
         unimodal_loss_weights,
         missing_modalities,

@@ -30,6 +30,7 @@ def build_shared_specific(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -58,7 +59,7 @@ def build_shared_specific(
             normalization, ReLU and dropout), before the prediction. An empty one leaves the
             prediction alone. Defaults to `(128,)`.
         dropout: Float in [0, 1), the rate after each of these layers. Defaults to `0.5`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
@@ -89,14 +90,22 @@ def build_shared_specific(
         Lu et al. (2020), Cross-modality Person Re-identification with Shared-Specific Feature
         Transfer. Yang et al. (2022), An Overview of Multimodal Fusion Learning, Sect. 3.2.
     """
-    check_int("fusion_units", fusion_units)
-    check_rate("dropout", dropout)
-    check_widths("head_units", head_units)
+    fusion_units = check_int("fusion_units", fusion_units)
+    dropout = check_rate("dropout", dropout)
+    head_units = check_widths("head_units", head_units)
     transfer = SharedSpecificTransfer(
         fusion_units, temperature, similarity_weight, difference_weight, name="fusion_0"
     )
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     x = parts.fuse(transfer, parts.features())
     return parts.finish(parts.logits(parts.hidden(x, head_units, dropout)))

@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_fusion._checks import check_bool, check_int, check_rate, check_widths
+from keras_fusion._checks import check_bool, check_int, check_rate, check_widths, plain
 from keras_fusion.graph import shape_name
 from keras_fusion.layers import CrossConnection1D2D, CrossConnection2D1D, ModalityMask
 from keras_fusion.models.assembly import FusionBuilder, check_single_inputs
@@ -39,6 +39,7 @@ def build_xflow(
     num_classes=None,
     units=None,
     head=None,
+    ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
     missing_modalities=False,
@@ -83,7 +84,7 @@ def build_xflow(
         dropout: Float in [0, 1), the rate at the merging points, in the connections from vectors to
             maps and after the joint layers; half of it in the residual ones from maps. Defaults to
             `0.5`.
-        num_classes, units, head: What is predicted, see `build_centralnet`.
+        num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"` (the last maps of the one and the last hidden vectors of the other, as many
             as both have, see `fusion_points`), or a dict `{modality: [layer names]}`, lowest first,
             lists of one length: maps in the one, vectors in the other. Defaults to `"auto"`.
@@ -119,10 +120,18 @@ def build_xflow(
     """
     for label, value in (("cross", cross), ("residual", residual), ("batch_norm", batch_norm)):
         check_bool(label, value)
-    check_rate("dropout", dropout)
-    check_widths("head_units", head_units)
+    dropout = check_rate("dropout", dropout)
+    head_units = check_widths("head_units", head_units)
     parts = FusionBuilder(
-        backbones, num_classes, units, head, taps, unimodal_loss_weights, missing_modalities, name
+        backbones,
+        num_classes,
+        units,
+        head,
+        ends_in,
+        taps,
+        unimodal_loss_weights,
+        missing_modalities,
+        name,
     )
     pair = _map_and_vector(parts.streams)
     points = _points(pair, taps)
@@ -266,7 +275,7 @@ def _per_depth(label, value, depth):
     for size in values:
         if size is not None:
             check_int(label, size)
-    return values
+    return plain(values)
 
 
 def _as_float(inputs, name):

@@ -1,7 +1,8 @@
 """Checks of what `compile` and `fit` are given beside the data, before anything is trained."""
 
 import keras
-import numpy as np
+
+from keras_fusion._checks import check_int
 
 
 def check_known(optimizer, losses, metrics):
@@ -47,11 +48,11 @@ def check_fit(
     }
     for label, value in counts.items():
         if value is not None:
-            _check_count(label, value, 1)
-    _check_count("epochs", epochs, 0)
-    _check_count("initial_epoch", initial_epoch, 0)
+            check_int(label, value, 1)
+    check_int("epochs", epochs, 0)
+    check_int("initial_epoch", initial_epoch, 0)
     for freq in validation_freq if isinstance(validation_freq, list) else [validation_freq]:
-        _check_count("validation_freq", freq, 1)
+        check_int("validation_freq", freq, 1)
     if isinstance(validation_split, bool) or not isinstance(
         validation_split, (int, float, np.number)
     ):
@@ -60,8 +61,3 @@ def check_fit(
         raise ValueError(
             f"validation_split: expected a float in [0, 1). Received: {validation_split!r}"
         )
-
-
-def _check_count(label, value, minimum):
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < minimum:
-        raise ValueError(f"{label}: expected an int >= {minimum}. Received: {value!r}")

@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from keras_fusion._keras import history
-from keras_fusion.graph import shape_name, steps
+from keras_fusion.graph import shape_name, steps, tensors_of
 from keras_fusion.layers import (
     AverageAxes,
     CrossConnection1D2D,
@@ -179,8 +179,7 @@ def _place(step, tensor):
 def _path(step, tensor):
     """The path of the layer that made a tensor, inside nested models too."""
     operation, path, at = step.operation, [], _place(step, tensor)
-    while isinstance(operation, keras.Model):
-        inner = operation.outputs[at]
-        operation, _, at = history(inner)
+    while outputs := tensors_of(operation):
+        operation, _, at = history(outputs[at])
         path.append(operation.name)
     return "/".join(path) or operation.name

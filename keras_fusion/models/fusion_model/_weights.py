@@ -25,7 +25,7 @@ def check_class_weight(class_weight, y, losses, outputs):
             f"Received: {type(class_weight).__name__}"
         )
     for key, weight in class_weight.items():
-        if (not is_number(key) and not isinstance(key, np.integer)) or key != int(key):
+        if not is_number(key) or key != int(key):
             raise ValueError(
                 "class_weight: expected class indices, which are integers, as keys; they count "
                 f"for every head. Received: {key!r}"

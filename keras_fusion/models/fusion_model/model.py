@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
+from keras_fusion._checks import plain
 from keras_fusion._keras import metrics_of_heads
 from keras_fusion._replica import weighed_by_samples
 from keras_fusion.models.fusion_model._arguments import check_fit, check_known
@@ -20,6 +21,7 @@ from keras_fusion.models.fusion_model._jax import check_batches, padded, run_or_
 from keras_fusion.models.fusion_model._labels import check_shapes, check_targets
 from keras_fusion.models.fusion_model._names import check_first_names, check_names
 from keras_fusion.models.fusion_model._saving import save_whole
+from keras_fusion.models.fusion_model._state_tree import check_hdf5, set_state_tree, state_tree
 from keras_fusion.models.fusion_model._summary import fusions_of
 from keras_fusion.models.fusion_model._targets import per_head, results_of, spread_targets
 from keras_fusion.models.fusion_model._text import check_backend
@@ -255,12 +257,12 @@ class FusionModel(keras.Model):
             "jit_compile": jit_compile,
             "auto_scale_loss": auto_scale_loss,
         }
-        given = {
+        given = {  # what a saved model keeps, so in plain numbers
             "loss": loss,
-            "loss_weights": loss_weights,
+            "loss_weights": plain(loss_weights),
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
-            "unimodal_loss_weights": unimodal_loss_weights,
+            "unimodal_loss_weights": plain(unimodal_loss_weights),
             **how,
         }
         if loss_weights is not None and unimodal_loss_weights is not None:
@@ -471,6 +473,8 @@ class FusionModel(keras.Model):
                 all, for which there has to be room for the old and the new one. With
                 `zipped=False`, and at a remote address, Keras writes in place.
         """
+        if kwargs.get("include_optimizer", True):
+            check_hdf5(self, filepath)
         suffixes = () if zipped is False else (".keras", ".h5", ".hdf5")
         save_whole(super().save, filepath, overwrite, suffixes, zipped=zipped, **kwargs)
 
@@ -496,6 +500,19 @@ class FusionModel(keras.Model):
         # What was saved once loads, whatever its names.
         loaded = {"is_loaded": True} if "layers" in config else {}
         return super().from_config({**config, **loaded}, custom_objects)
+
+    def get_state_tree(self, value_format="backend_tensor"):
+        """The values of all variables as nested dicts, as in Keras, for savers such as Orbax'.
+
+        Args:
+            value_format: As in Keras.
+
+        Where two backbones have layers of the same names, those of the second are called `h_2`.
+        """
+        return state_tree(self, value_format)
+
+    def set_state_tree(self, state_tree):
+        set_state_tree(self, state_tree)
 
     def get_compile_config(self):
         if not self.compiled or self._fusion.arguments is None:

@@ -1,11 +1,12 @@
 """CentralNet's own networks: MM-MNIST, AV-MNIST, Montalbano and MM-IMDb."""
 
-from keras_fusion._checks import check_bool
+from keras_fusion._checks import check_bool, plain_arguments
 from keras_fusion.backbones import audio_cnn, lenet5, mlp
 from keras_fusion.models.builders import build_centralnet
 from keras_fusion.models.presets._perceptrons import fused_from_inputs, hidden_layers
 
 
+@plain_arguments
 def centralnet_mm_mnist(dropout=0.5, **kwargs):
     """The CentralNet of Table 1, for Multimodal MNIST: three LeNet5.
 
@@ -36,6 +37,7 @@ def centralnet_mm_mnist(dropout=0.5, **kwargs):
     return build_centralnet(backbones, **arguments)
 
 
+@plain_arguments
 def centralnet_av_mnist(dropout=0.5, **kwargs):
     """The CentralNet of Table 3, for Audiovisual MNIST: LeNet5, the six-layer audio CNN, central.
 
@@ -67,6 +69,7 @@ def centralnet_av_mnist(dropout=0.5, **kwargs):
     return build_centralnet(backbones, **arguments)
 
 
+@plain_arguments
 def centralnet_montalbano(dropout=0.5, padded=False, **kwargs):
     """The CentralNet for Montalbano's gestures: four perceptrons on features of 400.
 
@@ -105,6 +108,7 @@ def centralnet_montalbano(dropout=0.5, padded=False, **kwargs):
     return build_centralnet(backbones, **arguments)
 
 
+@plain_arguments
 def centralnet_mm_imdb(dropout=0.5, **kwargs):
     """The CentralNet of Table 6, for MM-IMDb: perceptrons on a plot's and a poster's features.
 

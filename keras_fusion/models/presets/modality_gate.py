@@ -1,10 +1,11 @@
 """The network of "Learning to Fuse Latent Representations": RGB images with depth maps."""
 
-from keras_fusion._checks import check_choice, check_int
+from keras_fusion._checks import check_choice, check_int, plain_arguments
 from keras_fusion.backbones import depth_cnn, resnet50, vgg19
 from keras_fusion.models.builders import build_modality_gated
 
 
+@plain_arguments
 def modality_gate_rgbd(
     rgb="vgg19",
     num_classes=51,

@@ -2,6 +2,7 @@
 
 from keras import layers
 
+from keras_fusion._checks import plain_arguments
 from keras_fusion.backbones import (
     audioset_cnn,
     check_weights,
@@ -14,6 +15,7 @@ from keras_fusion.models.builders import build_centralnet
 from keras_fusion.models.presets._perceptrons import fused_from_inputs
 
 
+@plain_arguments
 def centralnet_afew(dropout=0.5, **kwargs):
     """The CentralNet for AFEW's emotions: perceptrons with one hidden layer.
 
@@ -47,6 +49,7 @@ def centralnet_afew(dropout=0.5, **kwargs):
     )
 
 
+@plain_arguments
 def centralnet_audioset(weights=None, **kwargs):
     """The CentralNet for AudioSet's pets: an inflated ResNet50 and the six-layer audio CNN.
 

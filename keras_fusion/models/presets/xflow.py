@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._checks import check_int, check_recurrent
+from keras_fusion._checks import check_int, check_recurrent, plain_arguments
 from keras_fusion.models.builders import build_dtn, concatenated, connect
 from keras_fusion.models.presets._xflow_parts import (
     conv,
@@ -26,6 +26,7 @@ def keras1_hard_sigmoid(x):
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
+@plain_arguments
 def xflow_cnn_mlp(
     dataset,
     cross=True,
@@ -129,6 +130,7 @@ def xflow_cnn_mlp(
     return finished(image, audio, x, sizes.num_classes, name)
 
 
+@plain_arguments
 def xflow_cnn_mlp_lstm(
     dataset,
     cross=True,
@@ -242,6 +244,7 @@ def xflow_cnn_mlp_lstm(
     return finished(image, audio, x, sizes.num_classes, name)
 
 
+@plain_arguments
 def xflow_dtn(dataset, *, image_features=None, audio_features=None, num_classes=None, **kwargs):
     """The weakly-shared deep transfer network that XFlow is compared with.
 

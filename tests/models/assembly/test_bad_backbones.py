@@ -137,7 +137,7 @@ BUILDS = [
         {"a": SOFTMAX["a"], "b": lambda: net(dense(3))},
         {},
         ValueError,
-        r'"b" ends in a Dense layer without activation \(3\).*head=.*num_classes= .*Received: none',
+        r'"b" ends in a layer without activation \(3\).*head=.*num_classes= .*Received: none',
     ),
     ({"a": V, "b": per_step}, {}, ValueError, r'"b": expected one prediction.*Received: 8x3'),
     # ---- taps
