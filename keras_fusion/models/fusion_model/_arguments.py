@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_fusion._checks import check_int
+from keras_fusion._checks import check_int, is_number
 
 
 def check_known(optimizer, losses, metrics):
@@ -53,9 +53,7 @@ def check_fit(
     check_int("initial_epoch", initial_epoch, 0)
     for freq in validation_freq if isinstance(validation_freq, list) else [validation_freq]:
         check_int("validation_freq", freq, 1)
-    if isinstance(validation_split, bool) or not isinstance(
-        validation_split, (int, float, np.number)
-    ):
+    if not is_number(validation_split):
         raise TypeError(f"validation_split: expected a float. Received: {validation_split!r}")
     if not 0 <= validation_split < 1:
         raise ValueError(
