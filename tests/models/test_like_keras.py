@@ -418,11 +418,12 @@ ROWS = [*losses(), *heads(), *targets(), *weights(), *inputs(), *arguments()]
 
 
 def rows():
-    first = {}
+    """All rows; those that are not the first of their kind are slow, and run on TensorFlow alone."""
+    kinds = set()
     for row in ROWS:
-        first.setdefault(row.kind, row)
-    for row in ROWS if IS_TENSORFLOW else first.values():
-        yield pytest.param(row, id=f"{row.kind}-{row.name}".replace(" ", "_"))
+        marks = [pytest.mark.slow] if row.kind in kinds else []
+        kinds.add(row.kind)
+        yield pytest.param(row, id=f"{row.kind}-{row.name}".replace(" ", "_"), marks=marks)
 
 
 @pytest.mark.parametrize("row", list(rows()))
