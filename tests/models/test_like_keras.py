@@ -418,7 +418,7 @@ ROWS = [*losses(), *heads(), *targets(), *weights(), *inputs(), *arguments()]
 
 
 def rows():
-    """All rows; those that are not the first of their kind are slow, and run on TensorFlow alone."""
+    """All rows; slow ones, which run on TensorFlow alone, are all but the first of a kind."""
     kinds = set()
     for row in ROWS:
         marks = [pytest.mark.slow] if row.kind in kinds else []
