@@ -35,9 +35,9 @@ def check_fit(
     validation_split,
     initial_epoch,
     steps_per_epoch,
-    validation_steps=None,
-    validation_batch_size=None,
-    validation_freq=1,
+    validation_steps,
+    validation_batch_size,
+    validation_freq,
 ):
     """An error for numbers with which `fit` trains nothing, or fails after the first epoch."""
     counts = {

@@ -359,7 +359,9 @@ class FusionModel(keras.Model):
         sample_weight=None,
         initial_epoch=0,
         steps_per_epoch=None,
-        *args,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
         **kwargs,
     ):
         """Trains the model, as `keras.Model.fit` does, on one target for all heads.
@@ -370,15 +372,27 @@ class FusionModel(keras.Model):
                 Those start with the order of the epoch at which training starts or goes on.
 
         The other arguments and the result are those of Keras.
+
+        Raises:
+            TypeError, ValueError: data, targets, weights or numbers with which Keras would fail
+                deep inside, or train something else than was meant; before anything is trained.
         """
-        check_fit(
-            batch_size, epochs, validation_split, initial_epoch, steps_per_epoch, *args, **kwargs
-        )
+        how = {
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "validation_split": validation_split,
+            "initial_epoch": initial_epoch,
+            "steps_per_epoch": steps_per_epoch,
+            "validation_steps": validation_steps,
+            "validation_batch_size": validation_batch_size,
+            "validation_freq": validation_freq,
+        }
+        check_fit(**how)
         if shuffle is None:
             shuffle = not hasattr(x, "set_epoch")
         check_batches(x, batch_size, validation_split)
         if isinstance(validation_data, (tuple, list)) and validation_data:
-            check_batches(validation_data[0], kwargs.get("validation_batch_size") or batch_size)
+            check_batches(validation_data[0], validation_batch_size or batch_size)
             found = self._data(*validation_data[:3])
             validation_data = (*found[: len(validation_data)], *validation_data[3:])
         x, y, sample_weight = self._data(x, y, sample_weight, class_weight)
@@ -388,18 +402,13 @@ class FusionModel(keras.Model):
             super().fit,
             x,
             y,
-            batch_size,
-            epochs,
-            verbose,
-            callbacks,
-            validation_split,
-            validation_data,
-            shuffle,
-            class_weight,
-            sample_weight,
-            initial_epoch,
-            steps_per_epoch,
-            *args,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            **how,
             **kwargs,
         )
 
