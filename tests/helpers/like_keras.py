@@ -105,6 +105,7 @@ def fused(row, method, missing):
         if "steps_per_epoch" in data:
             data["steps"] = data.pop("steps_per_epoch")
         logs = model.evaluate(**data, return_dict=True, verbose=0)
+    logs = {name: float(value) for name, value in logs.items()}
     return losses, logs, model.predict_on_batch(x), model.get_weights()
 
 
@@ -116,12 +117,15 @@ def by_batch(model, data, class_weight=None):
         part = keras.tree.map_structure(lambda a: a if a is None else a[rows], data)  # noqa: B023
         logs = model.train_on_batch(**part, class_weight=class_weight, return_dict=True)
         losses.append(float(logs["loss"]))
+    model.reset_metrics()
     return losses[-1:], model.test_on_batch(**data, return_dict=True)
 
 
 def compiled(model, given):
     """Compiles with SGD; functions that return metrics are called."""
-    given = {"metrics": [], **given}  # Keras keeps those of an earlier compile without a list
+    # Without a list Keras keeps those of an earlier compile.
+    given = {"metrics": {h: [] for h in model.output} if isinstance(model.output, dict) else [],
+             **given}  # fmt: skip
     given = {
         name: value() if "metrics" in name and callable(value) else value
         for name, value in given.items()
@@ -166,8 +170,10 @@ def plain(row, method, missing):
 
     def evaluate(arguments):
         if row.by_batch:
-            return named(same.test_on_batch(**arguments, return_dict=True))
-        return named(same.evaluate(**arguments, batch_size=BATCH, verbose=0, return_dict=True))
+            logs = same.test_on_batch(**arguments, return_dict=True)
+        else:
+            logs = same.evaluate(**arguments, batch_size=BATCH, verbose=0, return_dict=True)
+        return named({name: float(value) for name, value in logs.items()})
 
     def named(logs):
         if len(heads) > 1:

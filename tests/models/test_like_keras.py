@@ -42,6 +42,7 @@ def losses():
         ("classes", np.where(LABELS, LABELS, -1), L.SparseCategoricalCrossentropy(ignore_class=-1)),
         ("classes", ONE_HOT, L.CategoricalCrossentropy(label_smoothing=0.2)),
         ("classes", ONE_HOT, L.CategoricalFocalCrossentropy(alpha=0.5, gamma=1.0)),
+        ("classes", 2 * ONE_HOT - 1, L.CategoricalHinge()),
         ("classes", ONE_HOT, L.Tversky(alpha=0.3, beta=0.7)),
         ("classes", ONE_HOT, L.MeanSquaredError(reduction="mean_with_sample_weight")),
         ("binary", BINARY, L.BinaryCrossentropy(label_smoothing=0.1)),

@@ -14,10 +14,9 @@ _INDICES = ("sparsecategoricalcrossentropy", "categoricalgeneralizedcrossentropy
 _ONE_HOT = ("categoricalcrossentropy", "categoricalfocalcrossentropy")
 _PROBABILITIES = (
     *_ONE_HOT,
-    *("binarycrossentropy", "binaryfocalcrossentropy", "categoricalhinge", "kldivergence"),
-    *("dice", "tversky"),
+    *("binarycrossentropy", "binaryfocalcrossentropy", "kldivergence", "dice", "tversky"),
 )
-_SIGNS = ("hinge", "squaredhinge")
+_SIGNS = ("hinge", "squaredhinge", "categoricalhinge")
 _POSITIVE = ("meansquaredlogarithmicerror", "poisson")
 
 
