@@ -75,7 +75,7 @@ def remove_left_overs(parent, age=_DAY):
 
     Args:
         parent: Path of a folder.
-        age: Number of seconds, after which those of others go. Defaults to a day.
+        age: Number of seconds, after which those of others go. Defaults to `86400`.
     """
     with contextlib.suppress(OSError), os.scandir(parent or os.curdir) as entries:
         for entry in entries:

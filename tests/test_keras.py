@@ -118,6 +118,10 @@ NAMES = {
             for n in (1, 2, 3)
         ),
     ),
+    "Trainer._compile_metrics": (
+        "metrics that only the mask of missing modalities weighs",
+        lambda: _weighted_alone() == 0.25,
+    ),
     "EarlyStopping.best, wait, best_epoch, best_weights": (
         "early stopping of every replica, and going on with it",
         lambda: {"best", "wait", "best_epoch", "best_weights"} <= vars(_stopping()).keys(),
@@ -140,6 +144,17 @@ class _Own(keras.Model):
     def __init__(self, *args, further, **kwargs):
         super().__init__(*args, **kwargs)
         self.further = further
+
+
+def _weighted_alone():
+    x = keras.Input((1,))
+    model = keras.Model(x, keras.layers.Identity()(x))
+    model.compile("sgd", "mse", metrics=[])
+    metrics = _keras.metrics_of_heads(model, ["mse"])
+    y_pred = keras.ops.array([[1.0], [3.0]])
+    metrics.update_state(keras.ops.zeros((2, 1)), y_pred / 2, keras.ops.array([1.0, 0.0]))
+    (value,) = metrics.result().values()
+    return float(value)
 
 
 def _stopping():

@@ -82,7 +82,7 @@ def check_batch(x, rows):
     """An error where a batch has NaN or infinity in a sample that has the modality.
 
     Args:
-        x: Dict of the batch's arrays, those of a modality of several inputs in a dict.
+        x: Dict `{modality: array}` of a batch, or `{modality: {input: array}}`.
         rows: Numbers of its samples.
     """
     present = x.get("present")

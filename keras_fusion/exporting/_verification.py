@@ -35,7 +35,8 @@ def write(model, path, format, samples, raw, quantize, tolerance, between=0.0):
         # Compared with the model itself, also where another one is written.
         model = expressible(model, format)
         function = _signatures.all_inputs_to_all_heads(model, suffix).function
-        endpoints = {"serving_default": endpoint._replace(function=function)}
+        endpoint = _signatures.Endpoint(function, endpoint.specs, endpoint.expected)
+        endpoints = {"serving_default": endpoint}
     with _files.appears(path) as written:
         WRITERS[format](model, endpoints, written, quantize)
         largest = max(between, _compare(model, endpoints, written, format, samples, raw))

@@ -32,6 +32,7 @@ def as_text(label, value, absent=None):
         label: String, what to call it in errors.
         value: What was given for an input of strings.
         absent: Optional array of bools: samples of which it does not matter what they have.
+            Defaults to `None`.
     """
     if value is None or isinstance(value, keras.KerasTensor):
         return value
