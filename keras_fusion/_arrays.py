@@ -1,7 +1,7 @@
 """Arrays of any kind that a user feeds, and the numbers among them that are none."""
 
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 _CHUNK = 2**22  # bytes at a time: fast, and what is on disk is never read as a whole
 
@@ -21,6 +21,15 @@ def as_array(value):
         return ops.convert_to_numpy(value)
     is_alike = all(hasattr(value, name) for name in ("shape", "dtype", "ndim", "__array__"))
     return value if is_alike and isinstance(value.dtype, np.dtype) else None
+
+
+def on_disk(array):
+    """Whether it is an array whose rows are read when they are asked for."""
+    if isinstance(array, np.ndarray):
+        return isinstance(array, np.memmap)
+    known = type(array).__module__.partition(".")[0]
+    in_memory = known in ("jax", "jaxlib", "numpy", "pandas", "scipy", "tensorflow", "torch")
+    return hasattr(array, "shape") and hasattr(array, "dtype") and not in_memory
 
 
 def broken_rows(values):
@@ -67,6 +76,29 @@ def check_finite(label, values, counted=None, hint="", numbers=None):
         f"{label}: expected finite numbers. Received: {what} in {len(rows)} of {len(values)} "
         f"samples, the first being number {first}{hint}"
     )
+
+
+def check_batch(x, rows):
+    """An error where a batch has NaN or infinity in a sample that has the modality.
+
+    Args:
+        x: Dict `{modality: array}` of a batch, or `{modality: {input: array}}`.
+        rows: Numbers of its samples.
+    """
+    present = x.get("present")
+    names = sorted(name for name in x if name != "present")
+    if np.shape(present)[1:] != (len(names),):
+        present = None
+    for k, name in enumerate(names):
+        counted = None if present is None else np.asarray(present)[:, k] != 0
+        for values in tree.flatten(x[name]):
+            check_finite(
+                f'x["{name}"]',
+                np.asarray(values),
+                counted,
+                " (present=True says which modalities are absent, by NaN in all of their floats)",
+                rows,
+            )
 
 
 def _is_float(dtype):

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from keras_fusion._arrays import check_finite
 from keras_fusion._checks import check_bool, check_int
 
 
@@ -76,29 +75,6 @@ def checked(split):
     if len(set(leaves(lengths))) > 1 or not lengths["y"] or not x:
         raise ValueError(f"split: expected equally many samples, at least one. Received: {lengths}")
     return x, y
-
-
-def check_batch(x, rows):
-    """An error where a batch has NaN or infinity in a sample that has the modality.
-
-    Args:
-        x: Dict `{modality: array}` of a batch, or `{modality: {input: array}}`.
-        rows: Numbers of its samples.
-    """
-    present = x.get("present")
-    names = sorted(name for name in x if name != "present")
-    if np.shape(present)[1:] != (len(names),):
-        present = None
-    for k, name in enumerate(names):
-        counted = None if present is None else np.asarray(present)[:, k] != 0
-        for values in leaves({name: x[name]}):
-            check_finite(
-                f'x["{name}"]',
-                np.asarray(values),
-                counted,
-                " (present=True says which modalities are absent, by NaN in all of their floats)",
-                rows,
-            )
 
 
 def each(function, arrays):

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 from keras.utils import PyDataset
 
+from keras_fusion._arrays import check_batch
 from keras_fusion._checks import check_int
-from keras_fusion.datasets._order import Order, check_batch, checked, each, is_text, leaves
+from keras_fusion.datasets._order import Order, checked, each, is_text, leaves
 
 
 def as_dataset(split, batch_size, shuffle=True, seed=0, drop_remainder=False, present=False):

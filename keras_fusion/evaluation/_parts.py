@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
+from keras_fusion._arrays import on_disk
 from keras_fusion.evaluation.folds import check_folds
-from keras_fusion.training import data_digest, on_disk
+from keras_fusion.training import data_digest
 
 PARTS = ("train", "validation", "test")
 

@@ -6,9 +6,10 @@ import time
 import keras
 import numpy as np
 
+from keras_fusion._arrays import on_disk
 from keras_fusion.evaluation._parts import is_arrays, samples
 from keras_fusion.evaluation.results import environment
-from keras_fusion.training import Ordered, Starts, model_digest, on_disk, train_each
+from keras_fusion.training import Ordered, Starts, model_digest, train_each
 
 
 def run_seeds(build, parts, seeds, arguments, starts=None, keep_predictions=False, folder=None):

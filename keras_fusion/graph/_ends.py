@@ -50,7 +50,7 @@ def _shown_by(operation):
         return operation.predicts
     if not isinstance(operation, layers.Layer):  # keras.ops.softmax and others
         return _OPERATIONS.get(kind.__name__, "unknown")
-    if not kind.__module__.startswith(_KERAS) or not hasattr(operation, "activation"):
+    if not kind.call.__module__.startswith(_KERAS) or not hasattr(operation, "activation"):
         return "unknown"
     name = _name(operation.activation)
     return _SHOWN.get(name, "unknown" if name in _OTHERS else None)

@@ -2,7 +2,7 @@
 
 from keras_fusion.training._identity import data_digest, described, digest, model_digest
 from keras_fusion.training._replica_data import Ordered
-from keras_fusion.training._replica_epochs import on_disk, rates
+from keras_fusion.training._replica_epochs import rates
 from keras_fusion.training._replica_fits import MadeCallbacks
 from keras_fusion.training._replica_runs import check_arguments, check_seeds
 from keras_fusion.training._starts import Starts

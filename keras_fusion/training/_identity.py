@@ -9,7 +9,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_fusion.training._replica_epochs import on_disk
+from keras_fusion._arrays import on_disk
 from keras_fusion.training._state import groups
 
 

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
+from keras_fusion._arrays import check_batch, on_disk
 from keras_fusion._checks import is_number
-from keras_fusion.training._replica_epochs import on_disk, order
+from keras_fusion.training._replica_epochs import order
 
 
 class Ordered(keras.utils.PyDataset):
@@ -20,6 +21,7 @@ class Ordered(keras.utils.PyDataset):
     def __init__(self, data, seed, batch_size, shuffle):
         super().__init__()
         self._data, self._rows = data, (None, None)
+        self._on_disk = any(map(on_disk, keras.tree.flatten(data)))
         self._epoch = 0
         self.identity = {
             "samples": len(keras.tree.flatten(data)[0]),
@@ -42,7 +44,10 @@ class Ordered(keras.utils.PyDataset):
             self._rows = self._epoch, rows
         first = index * about["batch_size"]
         rows = self._rows[1][first : first + about["batch_size"]]
-        return keras.tree.map_structure(lambda array: _read(array, rows), self._data)
+        batch = keras.tree.map_structure(lambda array: _read(array, rows), self._data)
+        if self._on_disk and isinstance(batch[0], dict):  # in memory they are checked at once
+            check_batch(batch[0], rows)
+        return batch
 
 
 def _read(array, rows):

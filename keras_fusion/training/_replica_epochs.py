@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from keras_fusion._arrays import on_disk
 from keras_fusion.models import FusionModel
 from keras_fusion.training._replica_files import write
 
@@ -54,7 +55,7 @@ def arrays(x, y, sample_weight, model):
     """`(x, y)` or `(x, y, sample_weight)` as arrays, with what the model reads and no more."""
     if isinstance(model, FusionModel):
         if model.compiled:
-            x, y, sample_weight = model._data(x, y, sample_weight)
+            x, y, sample_weight = model._data(x, y, sample_weight, in_batches=True)
         else:
             x = model._checked(x)
     given = (x, y) if sample_weight is None else (x, y, sample_weight)
@@ -66,15 +67,6 @@ def arrays(x, y, sample_weight, model):
     if len(counts) != 1:
         raise ValueError(f"x, y: expected equally many samples. Received: {sorted(counts)}")
     return given
-
-
-def on_disk(array):
-    """Whether it is an array whose rows are read when they are asked for."""
-    if isinstance(array, np.ndarray):
-        return isinstance(array, np.memmap)
-    known = type(array).__module__.partition(".")[0]
-    in_memory = known in ("jax", "jaxlib", "numpy", "pandas", "scipy", "tensorflow", "torch")
-    return hasattr(array, "shape") and hasattr(array, "dtype") and not in_memory
 
 
 def order(seed, epoch, samples, shuffle=True):

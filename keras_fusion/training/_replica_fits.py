@@ -7,10 +7,11 @@ import weakref
 import keras
 import numpy as np
 
+from keras_fusion._arrays import on_disk
 from keras_fusion.models import FusionModel
 from keras_fusion.training._identity import model_digest
 from keras_fusion.training._replica_data import Ordered, is_data_set
-from keras_fusion.training._replica_epochs import check_model, on_disk, say
+from keras_fusion.training._replica_epochs import check_model, say
 from keras_fusion.training._replica_loop import set_learning_rate, values
 from keras_fusion.training._state import seed_torch, set_torch_seed
 from keras_fusion.training.backup_and_restore import BackupAndRestore

@@ -7,6 +7,7 @@ from functools import partial
 import keras
 import numpy as np
 
+from keras_fusion._arrays import on_disk
 from keras_fusion._checks import check_bool, check_choice, check_int
 from keras_fusion.training._identity import data_digest, model_digest
 from keras_fusion.training._replica_data import (
@@ -19,7 +20,6 @@ from keras_fusion.training._replica_epochs import (
     Plan,
     arrays,
     check_model,
-    on_disk,
     rates,
     run_epochs,
 )

@@ -59,7 +59,7 @@ def test_the_same_model_in_float32():
 
 def test_a_layer_that_cannot_be_made_anew():
     class Unknown(keras.layers.Dense):
-        """Of no registered name."""
+        """Of no registered name; a prediction as of Dense, whose call it has."""
 
         def get_config(self):
             return {**super().get_config(), "unknown": 1}

@@ -325,3 +325,15 @@ def test_errors(arguments, error, match):
     x, y = data(plain)
     with pytest.raises(error, match=match):
         fit_replicas(**{"build": plain, "x": x, "y": y, "seeds": SEEDS, **arguments})
+
+
+def test_nan_on_disk_is_found_in_its_batch():
+    x, y = data(gmu)
+    x["image"] = np.array(x["image"])
+    x["image"][7, 1] = np.nan
+    x = keras.tree.map_structure(OnDisk, x)
+    # TensorFlow's pipeline makes an error of its own of it, with the text of ours.
+    with pytest.raises(
+        Exception, match=r'x\["image"\]: expected finite .*NaN in 1 of 4 .*number 7'
+    ):
+        fit_replicas(gmu, x, y, SEEDS[:1], epochs=1, batch_size=4, shuffle=False)

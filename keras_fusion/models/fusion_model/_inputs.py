@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_fusion._arrays import as_array, check_finite
+from keras_fusion._arrays import as_array, check_finite, on_disk
 from keras_fusion._keras import is_optional
 from keras_fusion.models.fusion_model._text import absent_samples, as_text
 
@@ -179,7 +179,7 @@ def _check_array(label, value, tensor):
         return
     if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
         raise ValueError(f"{label}: expected numbers. Received: an array of {value.dtype}")
-    if "int" in tensor.dtype and value.dtype.kind == "f":
+    if "int" in tensor.dtype and value.dtype.kind == "f" and not on_disk(value):
         value = np.asarray(value)
         broken = value[np.isfinite(value) & (value != np.round(value))]
         if broken.size:
@@ -189,12 +189,13 @@ def _check_array(label, value, tensor):
             )
 
 
-def check_finite_inputs(x, inputs):
+def check_finite_inputs(x, inputs, in_batches):
     """An error where an array has NaN or infinity in a sample whose modality is not absent.
 
     Args:
         x: Dict `{modality: array}`, checked, maybe with "present".
         inputs: Dict `{modality: input}`, a model's own.
+        in_batches: Boolean, whether arrays on disk are left out.
     """
     present = x.get("present")
     if present is not None:
@@ -213,7 +214,7 @@ def check_finite_inputs(x, inputs):
         given = x[name]
         for part, value in given.items() if isinstance(given, dict) else [(None, given)]:
             values = as_array(value)
-            if values is not None:
+            if values is not None and not (in_batches and on_disk(values)):
                 label = f'x["{name}"]' + ("" if part is None else f'["{part}"]')
                 check_finite(label, values, counted, hint)
 

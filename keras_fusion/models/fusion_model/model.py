@@ -448,8 +448,11 @@ class FusionModel(keras.Model):
     def predict_on_batch(self, x):
         return super().predict_on_batch(self._checked(x))
 
-    def _data(self, x, y=None, sample_weight=None, class_weight=None):
-        """What is trained or scored on, checked: the model's keys, and labels that fit."""
+    def _data(self, x, y=None, sample_weight=None, class_weight=None, in_batches=False):
+        """What is trained or scored on, checked: the model's keys, and labels that fit.
+
+        With `in_batches` arrays on disk are left to who reads them.
+        """
         if not self.compiled:
             raise ValueError(
                 f'model: expected one that is compiled, by compile(). Received: "{self.name}", '
@@ -460,7 +463,7 @@ class FusionModel(keras.Model):
             samples = count_samples(x)
             if samples == 0:
                 raise ValueError("x: expected at least one sample. Received: none")
-            check_finite_inputs(x, self.input)
+            check_finite_inputs(x, self.input, in_batches)
             if isinstance(y, dict):
                 y = spread_targets(y, self.output, self._fusion.scored)
             check_targets(y, losses, self.output, samples)
