@@ -76,7 +76,7 @@ def both(build, given):
     """Configs of what is built with plain and with NumPy's numbers."""
     found = []
     for values in (given, numpy_of(given)):
-        keras.utils.clear_session()  # it begins to number names anew
+        keras.utils.clear_session(free_memory=False)  # it begins to number names anew
         with without_weights():
             found.append(text_of(build(**values).get_config()))
     return found

@@ -185,7 +185,7 @@ def test_large_maps_are_averaged_before_a_dense_cell():
         ("dense0", "prediction"),  # names of the backbones' layers
         ("input", "level_0"),
         ("centralnet", "fusion"),  # of the model, and the beginning of ours
-        ("a b-c.1", "Größe"),
+        ("a-b.c_1", "Groesse"),
         ("mlp", "mlp_2"),
         ("A", "a"),
     ],
