@@ -65,22 +65,22 @@ def spread_targets(y, y_pred, scored=None):
     return {head: y.get(head, any_target) for head in y_pred}
 
 
-def results_of(metrics, head_metrics, heads):
-    """`{name: value}` of all metrics; weighted ones of a name that is there are called so.
+def add_weighted(results, metrics, head_metrics, heads):
+    """Adds the weighted metrics whose names others have too, under the names that Keras gives.
 
     Args:
+        results: Dict `{name: value}`, in which `head_metrics` come last.
         metrics: List of a model's metrics; those of some give a dict.
-        head_metrics: The one among them whose names come first, or `None`.
+        head_metrics: The one among them whose names come first.
         heads: List of strings.
     """
-    results = head_metrics.result() if head_metrics is not None else {}
+    taken = head_metrics.result()
     for metric in metrics:
-        if metric is head_metrics:
-            continue
         found = metric.result()
-        for name, value in (found if isinstance(found, dict) else {metric.name: found}).items():
-            if name in results:  # as Keras calls them
-                head = max((h for h in heads if name.startswith(f"{h}_")), key=len)
-                name = f"{head}_weighted_{name[len(head) + 1 :]}"
-            results[name] = value
-    return results
+        if metric is head_metrics or not isinstance(found, dict):
+            continue
+        for name in found.keys() & taken.keys():
+            head = max((h for h in heads if name.startswith(f"{h}_")), key=len)
+            # Some releases of Keras make floats of what is no symbol.
+            value = float(found[name]) if isinstance(results[name], float) else found[name]
+            results[f"{head}_weighted_{name[len(head) + 1 :]}"] = value

@@ -23,7 +23,7 @@ from keras_fusion.models.fusion_model._names import check_first_names, check_nam
 from keras_fusion.models.fusion_model._saving import save_whole
 from keras_fusion.models.fusion_model._state_tree import check_hdf5, set_state_tree, state_tree
 from keras_fusion.models.fusion_model._summary import fusions_of
-from keras_fusion.models.fusion_model._targets import per_head, results_of, spread_targets
+from keras_fusion.models.fusion_model._targets import add_weighted, per_head, spread_targets
 from keras_fusion.models.fusion_model._text import check_backend
 from keras_fusion.models.fusion_model._weights import (
     check_class_weight,
@@ -326,7 +326,9 @@ class FusionModel(keras.Model):
         return [*super().metrics, *(metric for metric in own if metric is not None)]
 
     def get_metrics_result(self):
-        results = results_of(self.metrics, self._fusion.head_metrics, self.heads)
+        results = super().get_metrics_result()
+        if self._fusion.head_metrics is not None:
+            add_weighted(results, self.metrics, self._fusion.head_metrics, self.heads)
         if len(self.heads) > 1:
             return results
         # Keras leaves out the name of a single head; comparing methods wants one name for all.
