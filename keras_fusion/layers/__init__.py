@@ -6,6 +6,7 @@ from keras_fusion.layers.cooccurrence_regularization import CooccurrenceRegulari
 from keras_fusion.layers.cross_connections import CrossConnection1D2D, CrossConnection2D1D
 from keras_fusion.layers.cross_modal_attention import CrossModalAttention
 from keras_fusion.layers.elementwise_fusion import ElementwiseFusion
+from keras_fusion.layers.film import FiLM
 from keras_fusion.layers.fusion_layer import FusionLayer
 from keras_fusion.layers.gated_multimodal_unit import GatedMultimodalUnit
 from keras_fusion.layers.low_rank_fusion import LowRankFusion
@@ -22,7 +23,9 @@ from keras_fusion.layers.preprocess_images import PreprocessImages
 from keras_fusion.layers.probabilities import NormalizeProbabilities, ProbabilitiesToLogits
 from keras_fusion.layers.residual_gating import ResidualGating
 from keras_fusion.layers.score_rules import ScoreRule
+from keras_fusion.layers.shared_specific_fusion import SharedSpecificFusion
 from keras_fusion.layers.shared_specific_transfer import SharedSpecificTransfer
+from keras_fusion.layers.tensor_fusion import TensorFusion
 from keras_fusion.layers.weakly_shared_dense import WeaklySharedDense
 from keras_fusion.layers.weighted_mean import WeightedMean
 
@@ -34,6 +37,7 @@ __all__ = [
     "CrossConnection2D1D",
     "CrossModalAttention",
     "ElementwiseFusion",
+    "FiLM",
     "FusionLayer",
     "GatedMultimodalUnit",
     "LowRankFusion",
@@ -51,7 +55,9 @@ __all__ = [
     "ProbabilitiesToLogits",
     "ResidualGating",
     "ScoreRule",
+    "SharedSpecificFusion",
     "SharedSpecificTransfer",
+    "TensorFusion",
     "WeaklySharedDense",
     "WeightedMean",
 ]

@@ -23,8 +23,10 @@ class LowRankFusion(FusionLayer):
 
     Without the ones only products of all modalities were left; with them those of every subset are
     there too. The paper adds up the products as they are; the weights w_r are those of its authors'
-    code. The row of F_k that belongs to the one starts as ones, and w_r as 1 / rank, so that the
-    product neither vanishes nor grows with the number of modalities; that is ours.
+    code. The row of F_k that belongs to the one starts as ones, the others with the variance
+    1 / (n features_k), and w_r as 1 / rank, so that the products neither vanish nor explode with
+    the number of modalities: of features with mean square 1 their mean square is below e at first.
+    That is ours.
 
     Args:
         units: Positive integer, the width of the output.
@@ -79,9 +81,11 @@ class LowRankFusion(FusionLayer):
     def build(self, modalities_shape=(), present_shape=None):
         super().build(modalities_shape, present_shape=present_shape)
         self.factors = []
+        small = {"class_name": "VarianceScaling", "config": {"scale": 1 / len(self.widths)}}
         for k, width in enumerate(self.widths):
             factor = layers.Dense(
                 self.rank * self.units,
+                kernel_initializer=small,
                 bias_initializer="ones",
                 dtype=self.dtype_policy,
                 name=f"factor_{k}",

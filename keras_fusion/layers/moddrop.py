@@ -8,6 +8,8 @@ from keras_fusion._checks import check_bool, check_seed, is_number, plain
 from keras_fusion._replica import which_replica
 from keras_fusion.layers.fusion_layer import FusionLayer, column
 
+Schedule = keras.optimizers.schedules.LearningRateSchedule
+
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
 class ModDrop(FusionLayer):
@@ -34,7 +36,10 @@ class ModDrop(FusionLayer):
     Args:
         rate: Float between 0 and 1, or a sequence with one for each modality: how often it is
             dropped. CentralNet used 0.2, 0.25, 0.32 and 0.5 for its four data sets. Defaults to
-            `0.5`.
+            `0.5`. Each may be a `keras.optimizers.schedules.LearningRateSchedule` instead, of the
+            layer's own count of training steps, which is saved with the model: with
+            `PolynomialDecay(0.0, 1000, 0.5)` the rate grows from 0 to 0.5 in 1000 steps.
+            Evaluation and prediction neither drop nor count.
         allow_none: Boolean, whether all modalities of a sample may be dropped at once. With
             `True` the draws are independent, and the rates exact. Defaults to `False`.
         rescale: Boolean, see above. Defaults to `False`.
@@ -83,24 +88,41 @@ class ModDrop(FusionLayer):
         rescale = check_bool("rescale", rescale)
         seed = check_seed("seed", seed)
         self.rate = plain(tuple(rate) if isinstance(rate, (list, tuple)) else rate)
-        for value in self.rate if isinstance(self.rate, tuple) else [self.rate]:
-            if not is_number(value) or not 0 <= value <= 1:
+        rates = self.rate if isinstance(self.rate, tuple) else [self.rate]
+        for value in rates:
+            start = _at_start(value)
+            if not is_number(start) or not 0 <= start <= 1:
                 raise ValueError(
-                    f"rate: expected a float in [0, 1], or one per modality. Received: {rate!r}"
+                    "rate: expected a float in [0, 1], or a schedule that starts from one (0.0, "
+                    f"not 0), or one per modality. Received: {rate!r}"
                 )
+        self._scheduled = any(isinstance(value, Schedule) for value in rates)
         self.allow_none = allow_none
         self.rescale = rescale
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
+    def build(self, modalities_shape=(), present_shape=None):
+        super().build(modalities_shape, present_shape=present_shape)
+        self.step = None
+        if self._scheduled:  # else saved files would not be those of earlier releases
+            self.step = self.add_weight(
+                shape=(),
+                initializer="zeros",
+                dtype="int32",
+                trainable=False,
+                aggregation="only_first_replica",
+                name="step",
+            )
+
     def call(self, modalities, present=None, training=False):
         modalities = list(modalities)
-        rates = self._rates(len(modalities))
+        rates = self._rates(len(modalities), training)
         here = None if present is None else ops.cast(present, "bool")
         factors = None
-        if training and rates.any():
+        if training and (self._scheduled or rates.any()):
             if here is None:
-                here = ops.ones((ops.shape(modalities[0])[0], len(rates)), dtype="bool")
+                here = ops.ones((ops.shape(modalities[0])[0], len(modalities)), dtype="bool")
             possible, here = here, self._draw(here, rates)
             factors = self._factors(possible, rates) if self.rescale else None
         if here is None:
@@ -147,11 +169,16 @@ class ModDrop(FusionLayer):
             keep = keep + ops.where(here, all_drawn / ops.maximum(count, 1.0), 0.0)
         return 1.0 / ops.maximum(keep, 1e-7)
 
-    def _rates(self, count):
-        """The rates of so many modalities."""
-        if not isinstance(self.rate, tuple):
-            return np.full(count, self.rate, "float32")
-        return np.array(self.rate, "float32")
+    def _rates(self, count, training):
+        """The rates of so many modalities at this step; in training, the next call is one later."""
+        rates = self.rate if isinstance(self.rate, tuple) else (self.rate,) * count
+        if not self._scheduled:
+            return np.array(rates, "float32")
+        step = ops.convert_to_tensor(self.step)
+        now = [ops.cast(r(step) if isinstance(r, Schedule) else r, "float32") for r in rates]
+        if training:
+            self.step.assign(step + 1)
+        return ops.clip(ops.stack(now), 0.0, 1.0)
 
     def check_shapes(self, modalities_shape, central_shape=None, present_shape=None):
         shapes = super().check_shapes(modalities_shape, central_shape, present_shape)
@@ -175,8 +202,25 @@ class ModDrop(FusionLayer):
     def get_config(self):
         return {
             **super().get_config(),
-            "rate": list(self.rate) if isinstance(self.rate, tuple) else self.rate,
+            "rate": keras.saving.serialize_keras_object(
+                list(self.rate) if isinstance(self.rate, tuple) else self.rate
+            ),
             "allow_none": self.allow_none,
             "rescale": self.rescale,
             "seed": self.seed,
         }
+
+    @classmethod
+    def from_config(cls, config):
+        rate = keras.saving.deserialize_keras_object(config["rate"])
+        return super().from_config({**config, "rate": rate})
+
+
+def _at_start(rate):
+    """A rate as it is, or what a schedule gives for the first step."""
+    if not isinstance(rate, Schedule):
+        return rate
+    # From 0 in place of 0.0, schedules of Keras compute with integers, and the rate stays at 0.
+    if isinstance(getattr(rate, "initial_learning_rate", None), int):
+        return None
+    return float(ops.convert_to_numpy(rate(ops.zeros((), "int32"))))

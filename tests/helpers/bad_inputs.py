@@ -196,6 +196,7 @@ BUILDERS = [
     *wrong("build_dtn", PAIR, stream_units=512, shared_units=["256"], sharing_weight=-1),
     *wrong("build_early_fusion", PAIR, dropout=-0.1, operation=Shown("sum", "operation")),
     *wrong("build_ensemble", PAIR, inputs=Shown("image", "(5,)")),
+    *wrong("build_film", PAIR, levels=[0, 9]),
     *wrong("build_fusion", OF_A_LAYER, on=["scores", 3], head_units=Shown((0,), "0"), dropout=1.0),
     *wrong("build_fusion_ensemble", PAIR, level=9),
     *wrong("build_gmu", PAIR, fusion_units=0, use_bias=1, dropout=2),
@@ -210,6 +211,8 @@ BUILDERS = [
     *wrong("build_residual_gated", PAIR, fusion_units=0, kernel_size=0),
     *wrong("build_shared_specific", PAIR, fusion_units=0, temperature=0,
            similarity_weight=-1, head_units=Shown(("128",), "'128'")),
+    *wrong("build_tensor_fusion", PAIR, fusion_units=[0, Shown({"video": 3}, "video")], max_size=0,
+           dropout=1.0),
     *wrong("build_xflow", PAIR, cross_units=0, kernel_sizes=0),
     *wrong(
         "build_xflow",
@@ -334,8 +337,11 @@ LAYERS = [
     *wrong("layers.ProbabilitiesToLogits", activation=None),
     *wrong("layers.ResidualGating", units=0),
     *wrong("layers.ScoreRule", {"rule": "product"}, priors=[([0.5, 0.2],), ([-1.0, 2.0],)]),
+    *wrong("layers.SharedSpecificFusion", units=0),
+    *wrong("layers.SharedSpecificFusion", {"units": 4}, domain_weight=-1),
     *wrong("layers.SharedSpecificTransfer", units=0),
     *wrong("layers.SharedSpecificTransfer", {"units": 4}, temperature=0),
+    *wrong("layers.TensorFusion", max_size=0),
     *wrong("layers.WeaklySharedDense", units=0),
     *wrong("layers.WeaklySharedDense", {"units": 4}, sharing_weight=-1),
     *called("layers.CentralFusion", modalities=[

@@ -75,6 +75,23 @@ def test_starts_near_one_for_any_number_of_modalities():
         np.testing.assert_allclose(found, 1, atol=0.2)
 
 
+@pytest.mark.parametrize("count", [2, 6, 12])
+def test_products_do_not_explode_at_the_start(count):
+    """Their mean square stays below e, whatever the number of modalities."""
+    x = np.random.default_rng(0).normal(size=(count, 200, 64)).astype("float32")
+    found = keras.ops.convert_to_numpy(LowRankFusion(100, rank=1)(list(x)))
+    assert 1.5 < np.mean(found**2) < 4
+
+
+def test_every_factor_is_trained():
+    layer, _ = built(np.random.default_rng(3))
+    names = {weight.path.split("/")[-2] for weight in layer.trainable_variables}
+    assert {"factor_0", "factor_1", "factor_2"} <= names
+    assert len(layer.trainable_variables) == len(layer.weights) == 8
+    by_weights, _ = gradients(layer, [np.ones((1, width), "float32") for width in WIDTHS])
+    assert all(np.all(gradient != 0) for gradient in by_weights)
+
+
 def test_absent_modalities_leave_their_one():
     rng = np.random.default_rng(1)
     layer, factors = built(rng)

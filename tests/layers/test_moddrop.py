@@ -19,6 +19,14 @@ CASES = [
     ),
     Case(
         ModDrop,
+        "two with a schedule",
+        {"rate": [0.4, keras.optimizers.schedules.PolynomialDecay(0.3, 9, 0.8)], "seed": 1},
+        ([floats(3, 4), floats(3, 4)],),
+        [(3, 4), (3, 4)],
+        training_differs=True,
+    ),
+    Case(
+        ModDrop,
         "three with present and rescaling",
         {"rate": [0.4, 0.5, 0.6], "rescale": True, "seed": 1},
         ([floats(3, 4), floats(3, 4), floats(3, 4)],),
@@ -204,3 +212,68 @@ def test_wrong_arguments_and_calls():
         ModDrop(rescale="yes")
     with pytest.raises(ValueError, match=r"each of the 3 modalities.*Received: \[0.1, 0.2\]"):
         ModDrop([0.1, 0.2])(ones(3, 4))
+
+
+def ramp(end=1.0, steps=4):
+    return keras.optimizers.schedules.PolynomialDecay(0.0, steps, end)
+
+
+def test_rate_of_a_schedule():
+    """Of the layer's own training steps; other calls neither drop nor count."""
+    layer = ModDrop([ramp(), 0.5], allow_none=True, seed=1)
+    for step in range(6):
+        assert kept_in_inference(layer)
+        here = kept(layer, ones(2))
+        close(1 - here.mean(0), [min(step / 4, 1), 0.5])
+    assert int(to_numpy(layer.step)) == 6
+    layer(ones(2), present=np.ones((MANY, 2)), training=True)
+    assert int(to_numpy(layer.step)) == 7
+    factors = ModDrop(ramp(0.5, 1), rescale=True, allow_none=True, seed=1)
+    first, second = (to_numpy(factors(ones(2), training=True)[0]).max() for _ in range(2))
+    assert [first, second] == pytest.approx([1.0, 2.0])
+    beyond = ModDrop(ramp(3.0, 1), allow_none=True)
+    beyond(ones(2), training=True)
+    assert not kept(beyond, ones(2)).any()
+
+
+def kept_in_inference(layer):
+    return all(np.all(to_numpy(x) == 1) for x in layer(ones(2)))
+
+
+def scheduled(rate):
+    inputs = [keras.Input((1,)) for _ in range(2)]
+    dropped = ModDrop(rate, allow_none=True, seed=0, name="drop")(inputs)
+    dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    model = keras.Model(inputs, dense(keras.layers.Concatenate()(dropped)))
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    return model
+
+
+def test_fit_follows_the_schedule_and_a_file_goes_on(tmp_path):
+    """At rate 0 the loss is 4, at rate 1 it is 0."""
+    x, y = [np.ones((16, 1), "float32")] * 2, np.zeros((16, 1), "float32")
+    for rate in (ramp(steps=2), [ramp(steps=2), ramp(steps=2)]):
+        model = scheduled(rate)
+        losses = model.fit(x, y, epochs=2, verbose=0).history["loss"]
+        assert losses[0] == 4 and 0 < losses[1] < 4
+        assert model.evaluate(x, y, verbose=0) == 4
+        model.save(tmp_path / "model.keras")
+        model = keras.saving.load_model(tmp_path / "model.keras")
+        layer = model.get_layer("drop")
+        assert int(to_numpy(layer.step)) == 2
+        again = layer.rate[0] if isinstance(rate, list) else layer.rate
+        assert again.get_config() == ramp(steps=2).get_config()
+        assert model.fit(x, y, verbose=0).history["loss"] == [0]
+
+
+def test_no_counter_without_a_schedule():
+    layer = ModDrop(0.5)
+    layer(ones(2, 1), training=True)
+    assert layer.step is None and len(layer.weights) == 0
+
+
+def test_schedules_that_do_not_fit():
+    schedules = keras.optimizers.schedules
+    for rate in (schedules.PolynomialDecay(0, 4, 1), schedules.PolynomialDecay(2.0, 4, 0.5)):
+        with pytest.raises(ValueError, match="or a schedule that starts from one"):
+            ModDrop([0.5, rate])

@@ -65,6 +65,11 @@ def moddrop():
     return central(kf.build_moddrop, rate=0.4, dropout=RATE)
 
 
+def ramped():
+    """The rate of ModDrop grows: every replica counts its own steps."""
+    return central(kf.build_moddrop, rate=keras.optimizers.schedules.PolynomialDecay(0.0, 15, 0.6))
+
+
 def central_data(count=20, seed=0):
     rng = np.random.default_rng(seed)
     present = np.ones((count, 2), "float32")
@@ -116,6 +121,7 @@ def assert_same(model, other, atol=1e-5):
         (plain, plain_data, 21),
         pytest.param(central, central_data, 20, marks=pytest.mark.slow),
         pytest.param(moddrop, central_data, 20, marks=pytest.mark.slow),
+        pytest.param(ramped, central_data, 20, marks=pytest.mark.slow),
     ],
 )
 def test_replica_is_an_ordinary_fit(build, data, count):

@@ -9,7 +9,7 @@ from keras_fusion.models.assembly._alignment import (
 )
 from keras_fusion.models.assembly._cells import flat
 from keras_fusion.models.assembly._naming import RESERVED, named_backbones
-from keras_fusion.models.assembly._streams import check_single_inputs, pooled
+from keras_fusion.models.assembly._streams import add_head, check_single_inputs, pooled
 from keras_fusion.models.assembly.fusion_builder import FusionBuilder
 from keras_fusion.models.assembly.placeholders import adapt_missing_modalities
 

@@ -82,7 +82,7 @@ def make_streams(
             x = _masked(inputs, present, columns.index(name), model, name, placeholders[name])
         stream = Stream(name, model, ends[name], inputs, x, found[name], chosen[name])
         _call(stream, x, backbones, chosen, called)
-        _add_head(stream, shared)
+        add_head(stream, shared)
         streams.append(stream)
     return streams, shared
 
@@ -199,7 +199,8 @@ def _call(stream, x, backbones, chosen, called):
     stream.end = outputs[last.path]
 
 
-def _add_head(stream, head):
+def add_head(stream, head):
+    """Fills in the stream's logits and prediction, from its end."""
     name, end = stream.name, stream.end
     if stream.ends_in == "probabilities":
         stream.prediction = layers.Activation("linear", dtype="float32", name=f"{name}_head")(end)

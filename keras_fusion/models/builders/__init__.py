@@ -7,6 +7,7 @@ from keras_fusion.models.builders.cross_attention import build_cross_attention
 from keras_fusion.models.builders.dtn import build_dtn, pretrain_dtn
 from keras_fusion.models.builders.early_fusion import build_early_fusion
 from keras_fusion.models.builders.ensemble import build_ensemble
+from keras_fusion.models.builders.film import build_film
 from keras_fusion.models.builders.fusion import build_fusion
 from keras_fusion.models.builders.fusion_ensemble import build_fusion_ensemble
 from keras_fusion.models.builders.gmu import build_gmu
@@ -20,6 +21,7 @@ from keras_fusion.models.builders.modality_gated import build_modality_gated
 from keras_fusion.models.builders.moddrop import build_moddrop
 from keras_fusion.models.builders.residual_gated import build_residual_gated
 from keras_fusion.models.builders.shared_specific import build_shared_specific
+from keras_fusion.models.builders.tensor_fusion import build_tensor_fusion
 from keras_fusion.models.builders.xflow import build_xflow
 
 # The other names are for the rest of this package.
@@ -30,6 +32,7 @@ __all__ = [
     "build_dtn",
     "build_early_fusion",
     "build_ensemble",
+    "build_film",
     "build_fusion",
     "build_fusion_ensemble",
     "build_gmu",
@@ -43,5 +46,6 @@ __all__ = [
     "build_moddrop",
     "build_residual_gated",
     "build_shared_specific",
+    "build_tensor_fusion",
     "build_xflow",
 ]

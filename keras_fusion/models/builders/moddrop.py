@@ -63,8 +63,9 @@ def build_moddrop(
             `build_centralnet`.
         rate: Float between 0 and 1, or a dict `{modality: float}`: how often a modality is dropped.
             The paper found 0.2 (MM-MNIST), 0.32 (AV-MNIST), 0.5 (Montalbano) and 0.25 (MM-IMDb).
-            The probability is somewhat lower where `allow_none=False`; see `ModDrop`. Defaults to
-            `0.5`.
+            The probability is somewhat lower where `allow_none=False`; see `ModDrop`. Each may be
+            a `keras.optimizers.schedules.LearningRateSchedule` of the steps of the training.
+            Defaults to `0.5`.
         fuse: String, `"features"` or `"scores"`. Defaults to `"features"`.
         head_units: Optional sequence of positive integers, the joint network's hidden layers; `()`
             for none. Defaults to `None`, one as wide as the widest features, up to 1024, and none

@@ -1,7 +1,7 @@
 """Shared-specific transfer: parts that the modalities share, parts of their own, both passed on."""
 
-from keras_fusion._checks import check_int, check_rate, check_widths
-from keras_fusion.layers import SharedSpecificTransfer
+from keras_fusion._checks import check_choice, check_int, check_rate, check_widths
+from keras_fusion.layers import SharedSpecificFusion, SharedSpecificTransfer
 from keras_fusion.models.assembly import FusionBuilder
 from keras_fusion.models.registry import fusion_method
 
@@ -12,6 +12,7 @@ from keras_fusion.models.registry import fusion_method
     source="Lu et al. 2020",
     order=220,
     space={
+        "variant": ["transfer", "residual"],
         "dropout": {"min": 0.0, "max": 0.7, "step": 0.05},
         "fusion_units": [16, 32, 64, 128],
         "similarity_weight": {"min": 0.01, "max": 1.0, "sampling": "log"},
@@ -21,6 +22,7 @@ from keras_fusion.models.registry import fusion_method
 def build_shared_specific(
     backbones,
     *,
+    variant="transfer",
     fusion_units=64,
     temperature=1.0,
     similarity_weight=0.1,
@@ -47,15 +49,20 @@ def build_shared_specific(
 
     The original transfers between the samples of a batch, for person re-identification; here it
     is between the modalities of each sample, for classification or regression. See
-    `SharedSpecificTransfer` for the equations and all that is simplified.
+    `SharedSpecificTransfer` for the equations and all that is simplified. `variant="residual"` is
+    another way to the same (ShaSpec): the shared parts' mean stands for an absent modality, and
+    nothing else changes; see `SharedSpecificFusion`.
 
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
             `build_centralnet`.
+        variant: String, `"transfer"` or `"residual"`, see above. Defaults to `"transfer"`.
         fusion_units: Positive integer, the width of the shared and of the specific parts. Defaults
             to `64`.
-        temperature, similarity_weight, difference_weight: Of `SharedSpecificTransfer`. Its two
-            losses are part of what `fit` and `evaluate` report as "loss".
+        temperature, similarity_weight, difference_weight: Of `SharedSpecificTransfer`. With
+            `variant="residual"` there is no temperature, and the last is `domain_weight` of
+            `SharedSpecificFusion`, for which its paper has 0.02. The two losses are part of what
+            `fit` and `evaluate` report as "loss".
         head_units: Sequence of positive integers, one fully connected layer each (with batch
             normalization, ReLU and dropout), before the prediction. An empty one leaves the
             prediction alone. Defaults to `(128,)`.
@@ -74,7 +81,7 @@ def build_shared_specific(
         `FusionModel` with the output "central", and one per modality if it has unimodal heads;
         not compiled. The method has no weights that are shares of the modalities:
         `fusion_weights()` is empty. Who gets how much of whom, for each sample, is in the
-        `affinities` of its layer "fusion_0".
+        `affinities` of its layer "fusion_0" (not with `variant="residual"`).
 
     Raises:
         TypeError, ValueError: arguments or backbones that do not fit; the message names them.
@@ -90,14 +97,21 @@ def build_shared_specific(
 
     Reference:
         Lu et al. (2020), Cross-modality Person Re-identification with Shared-Specific Feature
-        Transfer. Yang et al. (2022), An Overview of Multimodal Fusion Learning, Sect. 3.2.
+        Transfer. Yang et al. (2022), An Overview of Multimodal Fusion Learning, Sect. 3.2. Wang et
+        al. (2023), Multi-modal Learning with Missing Modality via Shared-Specific Feature
+        Modelling.
     """
+    check_choice("variant", variant, ("transfer", "residual"))
     fusion_units = check_int("fusion_units", fusion_units)
     dropout = check_rate("dropout", dropout)
     head_units = check_widths("head_units", head_units)
     transfer = SharedSpecificTransfer(
         fusion_units, temperature, similarity_weight, difference_weight, name="fusion_0"
     )
+    if variant == "residual":
+        transfer = SharedSpecificFusion(
+            fusion_units, similarity_weight, difference_weight, name="fusion_0"
+        )
     parts = FusionBuilder(
         backbones,
         num_classes,

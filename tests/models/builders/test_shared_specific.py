@@ -138,3 +138,26 @@ def test_absent_modalities():
 def test_bad_arguments(arguments, error, message):
     with pytest.raises(error, match=message):
         build_shared_specific([vector_net("a"), vector_net("b")], **arguments)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_residual_variant(missing, tmp_path):
+    given = nets()
+    arguments = {**SMALL, "variant": "residual", "similarity_weight": 0.3, "difference_weight": 0.7}
+    model = build_shared_specific(given, **arguments, missing_modalities=missing)
+    layer = model.get_layer("fusion_0")
+    assert (layer.similarity_weight, layer.domain_weight) == (0.3, 0.7)
+    x = batch(model)
+    if missing:
+        x["present"] = np.array([[1, 0], [1, 1], [0, 1], [1, 1]])  # image, text
+        x["image"][2], x["text"][0] = np.nan, np.nan
+    of_layer = keras.Model(model.input, layer.output)
+    parts = ops.convert_to_numpy(of_layer(x)).reshape(BATCH, 2, 4)  # text, image
+    whole = np.where(np.isnan(x["text"]), 0, x["text"]), np.nan_to_num(x["image"])
+    expected = features(given, {"text": whole[0], "image": whole[1]})
+    mask = {"present": x["present"][:, ::-1]} if missing else {}
+    found = ops.convert_to_numpy(layer(expected, **mask)).reshape(BATCH, 2, 4)
+    np.testing.assert_allclose(parts, found, rtol=1e-5, atol=1e-6)
+    compiled(model).fit(x, labels(), verbose=0)
+    assert all(np.isfinite(value).all() for value in values(model).values())
+    assert_close(outputs(reloaded(model, tmp_path), x), outputs(model, x))
