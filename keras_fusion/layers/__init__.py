@@ -1,6 +1,7 @@
 """Fusion layers: tensors in, tensors out. They know Keras and nothing else of this package."""
 
 from keras_fusion.layers.average_axes import AverageAxes
+from keras_fusion.layers.bottleneck_fusion import BottleneckFusion
 from keras_fusion.layers.central_fusion import CentralFusion
 from keras_fusion.layers.cooccurrence_regularization import CooccurrenceRegularization
 from keras_fusion.layers.cross_connections import CrossConnection1D2D, CrossConnection2D1D
@@ -9,6 +10,7 @@ from keras_fusion.layers.elementwise_fusion import ElementwiseFusion
 from keras_fusion.layers.film import FiLM
 from keras_fusion.layers.fusion_layer import FusionLayer
 from keras_fusion.layers.gated_multimodal_unit import GatedMultimodalUnit
+from keras_fusion.layers.latent_fusion import LatentFusion
 from keras_fusion.layers.low_rank_fusion import LowRankFusion
 from keras_fusion.layers.masked_average import MaskedAverage
 from keras_fusion.layers.maxout import Maxout
@@ -26,11 +28,13 @@ from keras_fusion.layers.score_rules import ScoreRule
 from keras_fusion.layers.shared_specific_fusion import SharedSpecificFusion
 from keras_fusion.layers.shared_specific_transfer import SharedSpecificTransfer
 from keras_fusion.layers.tensor_fusion import TensorFusion
+from keras_fusion.layers.transformer_fusion import TransformerFusion
 from keras_fusion.layers.weakly_shared_dense import WeaklySharedDense
 from keras_fusion.layers.weighted_mean import WeightedMean
 
 __all__ = [
     "AverageAxes",
+    "BottleneckFusion",
     "CentralFusion",
     "CooccurrenceRegularization",
     "CrossConnection1D2D",
@@ -40,6 +44,7 @@ __all__ = [
     "FiLM",
     "FusionLayer",
     "GatedMultimodalUnit",
+    "LatentFusion",
     "LowRankFusion",
     "MaskedAverage",
     "Maxout",
@@ -58,6 +63,7 @@ __all__ = [
     "SharedSpecificFusion",
     "SharedSpecificTransfer",
     "TensorFusion",
+    "TransformerFusion",
     "WeaklySharedDense",
     "WeightedMean",
 ]

@@ -22,7 +22,8 @@ from helpers.tiny import (
 import keras_fusion as kf
 from keras_fusion.evaluation import baselines
 
-NAMES = ["sound alone", "image alone", "late_mean", "weighted_mean", "concat_features"]
+FUSIONS = ["late_mean", "weighted_mean", "concat_features", "late_transformer"]
+NAMES = ["sound alone", "image alone", *FUSIONS]
 EAGER = {**COMPILE, "optimizer": "sgd", "run_eagerly": True}
 
 

@@ -190,6 +190,7 @@ BUILDERS = [
             Shown(lambda: [nets()["image"]], "1"),
         ],
     ),
+    *wrong("build_bottleneck", PAIR, fusion_layer=[-1, 2], bottlenecks=0, fusion_units=6),
     *wrong("build_concat_features", PAIR, head_units=[4, Shown((0,), "0")], dropout=1.0,
            on=Shown("levels", "on")),
     *wrong("build_cross_attention", PAIR, fusion_units=0, attention_dropout=1.5, max_tokens=0),
@@ -206,6 +207,7 @@ BUILDERS = [
     *wrong("build_kernel_fusion", PAIR, landmarks=0, adapt_on=3),
     *wrong("build_late_fusion", PAIR, rule=("mean",), priors=([0.5, 0.2, 0.1],)),
     *wrong("build_late_fusion", lambda: {**PAIR(), "rule": "product"}, priors="wrong word"),
+    *wrong("build_late_transformer", PAIR, tokens=[3, "two"], fusion_units=6, max_tokens=0),
     *wrong("build_modality_gated", PAIR, head_units=0, dropout=-1),
     *wrong("build_moddrop", PAIR, rate=[1.5, Shown({"video": 0.5}, "video")], seed=1.5),
     *wrong("build_residual_gated", PAIR, fusion_units=0, kernel_size=0),
@@ -313,6 +315,8 @@ FIT = [
 ]  # fmt: skip
 
 LAYERS = [
+    *wrong("layers.BottleneckFusion", units=[0, 6]),
+    *wrong("layers.BottleneckFusion", {"units": 4}, fusion_layer=[-1, 4], bottlenecks=-1),
     *wrong("layers.CentralFusion", modality_scale=1),
     *wrong("layers.AverageAxes", axes=[0, "time", Shown((1, 1), "[1, 1]")]),
     *wrong("layers.CooccurrenceRegularization", pair_weight=-1),
@@ -325,6 +329,7 @@ LAYERS = [
     *wrong("layers.CrossModalAttention", {"units": 4}, dropout=-0.1),
     *wrong("layers.GatedMultimodalUnit", units=-1),
     *wrong("layers.GatedMultimodalUnit", {"units": 4}, use_bias=1),
+    *wrong("layers.LatentFusion", {"units": 4}, latents=0, num_layers=-1),
     *wrong("layers.Maxout", units=0),
     *wrong("layers.Maxout", {"units": 4}, pieces=0),
     *wrong("layers.ModDrop", rate=[1.5, -0.1], allow_none=1),
@@ -342,6 +347,7 @@ LAYERS = [
     *wrong("layers.SharedSpecificTransfer", units=0),
     *wrong("layers.SharedSpecificTransfer", {"units": 4}, temperature=0),
     *wrong("layers.TensorFusion", max_size=0),
+    *wrong("layers.TransformerFusion", {"units": 4}, norm="none", positions=1, dropout=1.0),
     *wrong("layers.WeaklySharedDense", units=0),
     *wrong("layers.WeaklySharedDense", {"units": 4}, sharing_weight=-1),
     *called("layers.CentralFusion", modalities=[

@@ -1,6 +1,7 @@
 """One builder per fusion method; the file registers the method."""
 
 from keras_fusion.models.builders._xflow_connections import concatenated, connect
+from keras_fusion.models.builders.bottleneck import build_bottleneck
 from keras_fusion.models.builders.centralnet import build_centralnet
 from keras_fusion.models.builders.concat_features import build_concat_features
 from keras_fusion.models.builders.cross_attention import build_cross_attention
@@ -16,6 +17,7 @@ from keras_fusion.models.builders.interactive_memory import build_interactive_me
 from keras_fusion.models.builders.intermediate_fusion import build_intermediate_fusion
 from keras_fusion.models.builders.kernel_fusion import adapt_kernels, build_kernel_fusion
 from keras_fusion.models.builders.late_fusion import build_late_fusion
+from keras_fusion.models.builders.late_transformer import build_late_transformer
 from keras_fusion.models.builders.low_rank_fusion import build_low_rank_fusion
 from keras_fusion.models.builders.modality_gated import build_modality_gated
 from keras_fusion.models.builders.moddrop import build_moddrop
@@ -26,6 +28,7 @@ from keras_fusion.models.builders.xflow import build_xflow
 
 # The other names are for the rest of this package.
 __all__ = [
+    "build_bottleneck",
     "build_centralnet",
     "build_concat_features",
     "build_cross_attention",
@@ -41,6 +44,7 @@ __all__ = [
     "build_intermediate_fusion",
     "build_kernel_fusion",
     "build_late_fusion",
+    "build_late_transformer",
     "build_low_rank_fusion",
     "build_modality_gated",
     "build_moddrop",

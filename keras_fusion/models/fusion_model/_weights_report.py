@@ -1,5 +1,7 @@
 """Reading a built model: its fusion weights, and what a layer of it is called on."""
 
+import inspect
+
 import keras
 import numpy as np
 from keras import ops
@@ -58,13 +60,29 @@ def _of_samples(model, layer, x, prepared):
     return ops.convert_to_numpy(layer.fusion_weights(*args, **kwargs))
 
 
+class _MaskOf(keras.layers.Layer):
+    """Which steps of a tensor count, bool: the mask that Keras carries with it, or ones."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, x, mask=None):
+        return ops.ones_like(x[..., 0], dtype="bool") if mask is None else ops.cast(mask, "bool")
+
+
 def called_on(model, layer, inputs, compute=None):
     """The arguments `(args, kwargs)` that `layer` gets in the model's graph.
 
-    They are arrays; or what `compute(graph, inputs)` gives, where `inputs` are tensors.
+    They are arrays; or what `compute(graph, inputs)` gives, where `inputs` are tensors. With the
+    masks that Keras carries with tensors, if the layer's `fusion_weights` takes them.
     """
     (node,) = (step.node for step in steps(model) if step.operation is layer)
     arguments = (node.arguments.args, node.arguments.kwargs)
+    weights = getattr(layer, "fusion_weights", None)
+    if weights is not None and "mask" in inspect.signature(weights).parameters:
+        masks = [_MaskOf()(x) if len(x.shape) > 2 else None for x in arguments[0][0]]
+        arguments = (arguments[0], {**arguments[1], "mask": masks})
     leaves = keras.tree.flatten(arguments)
     tensors = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
     graph = keras.Model(model.input, tensors)
