@@ -5,7 +5,7 @@ import inspect
 import keras
 from keras import layers, ops
 
-from keras_fusion._checks import check_choice, plain
+from keras_fusion._checks import plain
 from keras_fusion.backbones import dense_block, dropped
 from keras_fusion.graph import shape_name
 from keras_fusion.layers import ModDrop
@@ -15,8 +15,6 @@ from keras_fusion.models.assembly._naming import named_backbones, with_first
 from keras_fusion.models.assembly._streams import make_streams, pooled
 from keras_fusion.models.assembly.placeholders import placeholders_for
 from keras_fusion.models.fusion_model import FusionModel, check_first_names
-
-BALANCES = (None, "blend", "ogm", "pmr")
 
 
 class FusionBuilder:
@@ -29,8 +27,8 @@ class FusionBuilder:
 
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models; see `build_centralnet`.
-        num_classes, units, head, ends_in, taps, unimodal_loss_weights, balance, missing_modalities,
-            name: The arguments that all builders share, in this order; see `build_centralnet`.
+        num_classes, units, head, ends_in, taps, unimodal_loss_weights, missing_modalities, name:
+            The arguments that all builders share, in this order; see `build_centralnet`.
         main: Optional string, the modality that comes first whatever the order of the backbones.
             Defaults to `None`.
 
@@ -66,7 +64,6 @@ class FusionBuilder:
         ends_in=None,
         taps="auto",
         unimodal_loss_weights=None,
-        balance=None,
         missing_modalities=False,
         name="fusion",
         *,
@@ -88,8 +85,6 @@ class FusionBuilder:
             self.present = ops.take(self._mask, columns, axis=1)
         self._taps = taps
         self._unimodal_loss_weights = plain(unimodal_loss_weights)
-        if balance is not None:
-            check_choice("balance", balance, BALANCES)
         self._name = name
         self._levels = []
 

@@ -35,7 +35,6 @@ def build_centralnet(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=1.0,
-    balance=None,
     missing_modalities=False,
     name="centralnet",
 ):
@@ -90,8 +89,6 @@ def build_centralnet(
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: the betas of Eq.
             (2), loss = central + sum_k beta_k * unimodal_k, used by `compile` unless it is given
             others; `None` for a model without unimodal heads. Defaults to `1.0`, as in the paper.
-        balance: Optional string, how a modality that learns faster is kept from leaving the others
-            behind. Defaults to `None`, not at all.
         missing_modalities: Boolean, string or dict. Adds the input `present`,
             `(batch, number of modalities)` in the order of the sorted names; see `FusionModel`.
             Defaults to `False`.
@@ -127,7 +124,6 @@ def build_centralnet(
         ends_in,
         taps,
         unimodal_loss_weights,
-        balance,
         missing_modalities,
         name,
     )

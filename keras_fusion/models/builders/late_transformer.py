@@ -12,7 +12,7 @@ TOKENS = ("one", "all")
     "late_transformer",
     "class token attends to one token per modality, or to all of them",
     source="Rheude et al. 2025",
-    order=35,
+    order=107,
     space={
         "dropout": [0.0, 0.1, 0.2],
         "fusion_units": [32, 64, 128, 256, 512],
@@ -40,7 +40,6 @@ def build_late_transformer(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
-    balance=None,
     missing_modalities=False,
     name="late_transformer",
 ):
@@ -76,7 +75,6 @@ def build_late_transformer(
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
-        balance: Optional string, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             Defaults to `False`.
         name: String, of the model. Defaults to `"late_transformer"`.
@@ -114,7 +112,6 @@ def build_late_transformer(
         ends_in,
         taps,
         unimodal_loss_weights,
-        balance,
         missing_modalities,
         name,
     )

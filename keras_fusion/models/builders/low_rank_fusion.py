@@ -30,7 +30,6 @@ def build_low_rank_fusion(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
-    balance=None,
     missing_modalities=False,
     name="low_rank_fusion",
 ):
@@ -59,7 +58,6 @@ def build_low_rank_fusion(
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
-        balance: Optional string, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             Defaults to `False`.
         name: String, of the model. Defaults to `"low_rank_fusion"`.
@@ -95,7 +93,6 @@ def build_low_rank_fusion(
         ends_in,
         taps,
         unimodal_loss_weights,
-        balance,
         missing_modalities,
         name,
     )
