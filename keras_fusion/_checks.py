@@ -64,6 +64,14 @@ def check_rate(label, value):
     return plain(value)
 
 
+def check_multiple(label, units, num_heads):
+    """An error unless every head of an attention gets as many units."""
+    if units % num_heads:
+        raise ValueError(
+            f"{label}: expected a multiple of num_heads={num_heads}. Received: {units}"
+        )
+
+
 def check_seed(label, value):
     """`value` as a plain int; an error unless it is an int from 0 on, or None."""
     return None if value is None else check_int(label, value, minimum=0)

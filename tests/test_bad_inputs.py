@@ -30,7 +30,7 @@ EXCEPTIONS = {
     "datasets.open.av_mnist.Sound", "evaluation.ModalitySubsets",
     "evaluation.NoiseCurves",
     "exporting.ExportReport", "layers.FusionLayer", "models.Method", "models.Methods",
-    "training.Replicas",
+    "training.Alignment", "training.Replicas",
 }  # fmt: skip
 
 

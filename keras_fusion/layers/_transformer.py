@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_fusion._checks import check_int, check_rate, check_seed
+from keras_fusion._checks import check_int, check_multiple, check_rate, check_seed
 from keras_fusion.layers._tokens import all_tokens_of, check_masks, filled
 from keras_fusion.layers.fusion_layer import FusionLayer
 
@@ -12,6 +12,11 @@ from keras_fusion.layers.fusion_layer import FusionLayer
 def small_numbers():
     """N(0, 0.02), a new one for every weight: an initializer draws the same at every call."""
     return keras.initializers.RandomNormal(stddev=0.02)
+
+
+def gelu(x):
+    """By a tanh: ONNX has no function for the form with erfc that Keras makes."""
+    return keras.activations.gelu(x, approximate=True)
 
 
 class Block(layers.Layer):
@@ -23,7 +28,7 @@ class Block(layers.Layer):
     Args:
         units, num_heads, feedforward_units, dropout, seed: See `TransformerFusion`.
         norm: String, `"post"` or `"pre"`.
-        activation: String, inside the FFN.
+        activation: String or function, inside the FFN.
         cross: Boolean, whether x and y have norms of their own.
     """
 
@@ -55,9 +60,12 @@ class Block(layers.Layer):
         self.dropout = layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy, name="dropout")
 
     def build(self, queries_shape):
-        for layer in self._flatten_layers(include_self=False):
-            width = self.inner.units if layer is self.outer else self.units
-            layer.build((None, None, width))
+        norms = [self.attention_norm, self.keys_norm, self.feedforward_norm]
+        norms = [norm for norm in norms if norm is not None]
+        for layer in (self.query, self.key, self.value, self.read, self.inner, *norms):
+            layer.build((None, None, self.units))
+        self.outer.build((None, None, self.inner.units))
+        self.dropout.build((None, None, self.units))
 
     def call(self, queries, keys=None, counts=None, training=None):
         """What becomes of the queries, and their attention `(batch, heads, queries, keys)`.
@@ -117,10 +125,7 @@ class TokenFusion(FusionLayer):
         super().__init__(**kwargs)
         units = check_int("units", units)
         num_heads = check_int("num_heads", num_heads)
-        if units % num_heads:
-            raise ValueError(
-                f"units: expected a multiple of num_heads={num_heads}. Received: {units}"
-            )
+        check_multiple("units", units, num_heads)
         feedforward_units = check_int("feedforward_units", feedforward_units)
         dropout = check_rate("dropout", dropout)
         seed = check_seed("seed", seed)
@@ -143,7 +148,7 @@ class TokenFusion(FusionLayer):
             projection.build((None, None, width))
             self.projections.append(projection)
 
-    def make_block(self, name, number, norm="pre", activation="gelu", cross=False):
+    def make_block(self, name, number, norm="pre", activation=gelu, cross=False):
         """A built block; `number` tells its dropout from that of others."""
         seed = None if self.seed is None else self.seed + number
         block = Block(

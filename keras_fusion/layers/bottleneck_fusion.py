@@ -25,10 +25,11 @@ class BottleneckFusion(TokenFusion):
         F <- mean_k F_k                         then this
         out_k = LN(c_k)
 
-    block(x) is y + FFN(LN(y)) with y = x + MHA(LN(x)) and a GELU in the FFN. What a modality knows
-    of another went through F, which takes two layers: with a single one from `fusion_layer` on, or
-    without bottlenecks, no modality knows of another. The authors' positions are learned; ours
-    are sinusoidal, so that lengths may differ. Their c_k start as zeros, ours as N(0, 0.02).
+    block(x) is y + FFN(LN(y)) with y = x + MHA(LN(x)) and a GELU, by tanh, in the FFN. What a
+    modality knows of another went through F, which takes two layers: with a single one from
+    `fusion_layer` on, or without bottlenecks, it knows nothing. The authors' positions are
+    learned; ours are sinusoidal, so that lengths may differ. Their c_k start as zeros, ours as
+    N(0, 0.02).
 
     Args:
         units: Positive integer, the width of the tokens, a multiple of `num_heads`. The paper's

@@ -3,7 +3,14 @@
 import keras
 from keras import layers, ops
 
-from keras_fusion._checks import check_bool, check_choice, check_int, check_rate, check_seed
+from keras_fusion._checks import (
+    check_bool,
+    check_choice,
+    check_int,
+    check_multiple,
+    check_rate,
+    check_seed,
+)
 from keras_fusion.layers._tokens import all_tokens_of, check_masks, filled, mean_of
 from keras_fusion.layers.fusion_layer import FusionLayer
 
@@ -95,10 +102,7 @@ class CrossModalAttention(FusionLayer):
         super().__init__(**kwargs)
         units = check_int("units", units)
         num_heads = check_int("num_heads", num_heads)
-        if units % num_heads:
-            raise ValueError(
-                f"units: expected a multiple of num_heads={num_heads}. Received: {units}"
-            )
+        check_multiple("units", units, num_heads)
         dropout = check_rate("dropout", dropout)
         residual = check_bool("residual", residual)
         check_choice("pooling", pooling, POOLINGS)

@@ -27,9 +27,9 @@ class LatentFusion(TokenFusion):
         y = Z + MHA(LN(Z), LN(Z)),  Z <- y + FFN(LN(y))     num_layers times
         out = mean over the latents of LN(Z)
 
-    with a GELU in the FFN. The e_k are the Perceiver's learned modality vectors, added here where
-    it appends them. It looks once with a single head and repeats its layers with the same weights;
-    here all have the same heads and weights of their own. The last LN is ours.
+    with a GELU, by tanh, in the FFN. The e_k are the Perceiver's learned modality vectors, added
+    here where it appends them. It looks once with a single head and repeats its layers with the
+    same weights; here all have the same heads and weights of their own. The last LN is ours.
 
     Args:
         units: Positive integer, the width of tokens and latents, a multiple of `num_heads`. The

@@ -8,6 +8,7 @@ from keras_fusion.models.assembly._alignment import (
     pool_to,
 )
 from keras_fusion.models.assembly._cells import flat
+from keras_fusion.models.assembly._encoders import features_model
 from keras_fusion.models.assembly._naming import RESERVED, named_backbones
 from keras_fusion.models.assembly._streams import add_head, check_single_inputs, pooled
 from keras_fusion.models.assembly.fusion_builder import FusionBuilder

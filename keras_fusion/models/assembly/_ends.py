@@ -63,6 +63,16 @@ def read_ends(found, num_classes, units, head, ends_in):
     return ends, shared
 
 
+def ends_without_head(found, ends_in):
+    """How each backbone ends, where nothing is predicted from them."""
+    said = _per_modality(ends_in, found)
+    for name, points in found.items():
+        if said[name] is None and points.head in ("linear", "unknown"):
+            raise ValueError(_unseen_end(name, points))
+    shown = {name: points.head in _PROBABILITIES for name, points in found.items()}
+    return {n: said[n] or ("probabilities" if shown[n] else "features") for n in found}
+
+
 def _per_modality(ends_in, found):
     """`{modality: what its backbone was said to end in, or None}`."""
     given = ends_in if isinstance(ends_in, dict) else dict.fromkeys(found, ends_in)
@@ -114,10 +124,14 @@ def _open_end(name, points):
             '"softmax", "sigmoid" or "linear" (these are logits), or num_classes= or units= (these '
             "are features). Received: none of them"
         )
+    return _unseen_end(name, points)
+
+
+def _unseen_end(name, points):
     return (
         f'backbone "{name}": expected ends_in="probabilities", "logits" (before a softmax or '
-        f'sigmoid) or "features", because its last layer, "{points[-1].path}" ({shape}), does not '
-        "show it. Received: None"
+        f'sigmoid) or "features", because its last layer, "{points[-1].path}" '
+        f"({shape_name(points[-1].shape)}), does not show it. Received: None"
     )
 
 

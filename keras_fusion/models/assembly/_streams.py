@@ -8,7 +8,7 @@ from keras import layers
 from keras_fusion._keras import flat_layers
 from keras_fusion.graph import call_on, fusion_points, inputs_like, open_at, point_at
 from keras_fusion.layers import MaskedAverage, ProbabilitiesToLogits
-from keras_fusion.models.assembly._ends import read_ends
+from keras_fusion.models.assembly._ends import ends_without_head, read_ends
 from keras_fusion.models.assembly.placeholders import mask_input
 
 
@@ -52,6 +52,7 @@ def make_streams(
     taps="auto",
     present=None,
     placeholders=None,
+    with_heads=True,
 ):
     """Reads the backbones, finds their points and heads, and calls them on new inputs.
 
@@ -70,7 +71,10 @@ def make_streams(
     """
     found = {name: _points(name, model) for name, model in backbones.items()}
     _check_shared(backbones)
-    ends, shared = read_ends(found, num_classes, units, head, ends_in)
+    if with_heads:
+        ends, shared = read_ends(found, num_classes, units, head, ends_in)
+    else:
+        ends, shared = ends_without_head(found, ends_in), None
     found = {n: _read_as(model, found[n], ends[n]) for n, model in backbones.items()}
     chosen = _chosen(backbones, found, taps)
     columns = sorted(backbones)
@@ -82,7 +86,8 @@ def make_streams(
             x = _masked(inputs, present, columns.index(name), model, name, placeholders[name])
         stream = Stream(name, model, ends[name], inputs, x, found[name], chosen[name])
         _call(stream, x, backbones, chosen, called)
-        add_head(stream, shared)
+        if with_heads:
+            add_head(stream, shared)
         streams.append(stream)
     return streams, shared
 

@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_fusion._checks import check_choice, check_int
+from keras_fusion._checks import check_choice, check_int, check_multiple
 from keras_fusion.layers import BottleneckFusion, ElementwiseFusion, LatentFusion
 from keras_fusion.models.assembly import FusionBuilder
 from keras_fusion.models.registry import fusion_method
@@ -105,6 +105,9 @@ def build_bottleneck(
         (2021), Perceiver: General Perception with Iterative Attention.
     """
     check_choice("mode", mode, MODES)
+    fusion_units = check_int("fusion_units", fusion_units)
+    num_heads = check_int("num_heads", num_heads)
+    check_multiple("fusion_units", fusion_units, num_heads)
     bottlenecks = check_int("bottlenecks", bottlenecks)
     fusion_layer = check_int("fusion_layer", fusion_layer, minimum=0)
     options = {

@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_fusion._checks import check_int, check_rate
+from keras_fusion._checks import check_int, check_multiple, check_rate
 from keras_fusion.layers import CrossModalAttention
 from keras_fusion.models.assembly import FusionBuilder
 from keras_fusion.models.registry import fusion_method
@@ -94,6 +94,8 @@ def build_cross_attention(
         (2017), Attention Is All You Need, Eq. (1).
     """
     fusion_units = check_int("fusion_units", fusion_units)
+    num_heads = check_int("num_heads", num_heads)
+    check_multiple("fusion_units", fusion_units, num_heads)
     attention_dropout = check_rate("attention_dropout", attention_dropout)
     dropout = check_rate("dropout", dropout)
     if missing_modalities and residual is False:

@@ -1,6 +1,6 @@
 """Late-fusion Transformer: a class token attends to one or more tokens of every modality."""
 
-from keras_fusion._checks import check_choice
+from keras_fusion._checks import check_choice, check_int, check_multiple
 from keras_fusion.layers import TransformerFusion
 from keras_fusion.models.assembly import FusionBuilder
 from keras_fusion.models.registry import fusion_method
@@ -12,7 +12,7 @@ TOKENS = ("one", "all")
     "late_transformer",
     "class token attends to one token per modality, or to all of them",
     source="Rheude et al. 2025",
-    order=107,
+    order=104,
     space={
         "dropout": [0.0, 0.1, 0.2],
         "fusion_units": [32, 64, 128, 256, 512],
@@ -100,6 +100,10 @@ def build_late_transformer(
         Rheude, Eils & Wild (2025), Fusion or Confusion? Multimodal Complexity Is Not All You Need.
     """
     check_choice("tokens", tokens, TOKENS)
+    fusion_units = check_int("fusion_units", fusion_units)
+    num_heads = check_int("num_heads", num_heads)
+    check_multiple("fusion_units", fusion_units, num_heads)
+    max_tokens = check_int("max_tokens", max_tokens)
     transformer = TransformerFusion(
         *(fusion_units, num_layers, num_heads, feedforward_units, dropout, norm, positions),
         name="fusion_0",

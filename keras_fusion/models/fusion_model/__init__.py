@@ -1,6 +1,16 @@
 """FusionModel: named inputs, named heads, one target for all of them; and what only it uses."""
 
-from keras_fusion.models.fusion_model._inputs import check_inputs, count_samples, first_input
+from keras_fusion.models.fusion_model._arguments import check_known
+from keras_fusion.models.fusion_model._callbacks import fit_callbacks
+from keras_fusion.models.fusion_model._inputs import (
+    check_finite_inputs,
+    check_inputs,
+    checked_data,
+    count_samples,
+    first_input,
+    with_present,
+)
+from keras_fusion.models.fusion_model._jax import run_or_restore
 from keras_fusion.models.fusion_model._names import check_first_names, check_names
 from keras_fusion.models.fusion_model._summary import fusions_of
 from keras_fusion.models.fusion_model._weights_report import called_on
