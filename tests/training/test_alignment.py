@@ -17,14 +17,16 @@ HERE = np.array([1, 1, 0, 1, 1, 0, 1], "float32")
 DRAWS = np.random.default_rng(1).uniform(size=(3, 7)).astype("float32")
 
 
-def of(kind, a, b, here, c=None):
+def of(kind, a, b, here):
     a, b, here = (ops.convert_to_tensor(x) for x in (a, b, here))
     if kind == "infonce":
         found = losses.infonce(a, b, 1.5, here)
     elif kind == "siglip":
         found = losses.siglip(a, b, 2.0, -3.0, here)
     elif kind == "symile":
-        found = losses.symile([a, b, ops.convert_to_tensor(C)], 1.5, here, DRAWS)
+        found = losses.symile(
+            [a, b, ops.convert_to_tensor(C)], 1.5, here, ops.convert_to_tensor(DRAWS)
+        )
     else:
         found = getattr(losses, kind)(a, b, here)
     return float(ops.convert_to_numpy(found))
