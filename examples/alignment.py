@@ -8,6 +8,10 @@ one talker who says a digit. One training clip in ten has its label; the others 
 is compared with the same fusion from scratch, over seeds that draw other labelled clips. The epoch
 is the best on the validation clips, and the test clips are read once per seed.
 `--data mm_digits` needs no download.
+
+With 5 seeds, infonce, 200 test clips: 58.3 ± 5.9 % from scratch, 70.5 ± 5.4 % aligned, paired t
+test p = 0.002. It was one setting, run once; the aligned backbones have more training steps, and
+few partners are found (recall@1 0.01 to 0.14, chance 0.01): it may be pretraining that helps.
 """
 
 import argparse

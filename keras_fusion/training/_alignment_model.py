@@ -38,7 +38,7 @@ class Aligner(keras.Model):
             self.scalars[name] = self.add_weight(
                 (),
                 keras.initializers.Constant(start),
-                constraint=_at_most_100 if loss == "infonce" else None,
+                constraint=_AtMost100() if loss == "infonce" else None,
                 dtype="float32",
                 name=name,
             )
@@ -76,8 +76,11 @@ class Aligner(keras.Model):
         )
 
 
-def _at_most_100(log_scale):
-    return ops.minimum(log_scale, math.log(100))
+class _AtMost100(keras.constraints.Constraint):
+    """Of a scale whose logarithm is trained."""
+
+    def __call__(self, log_scale):
+        return ops.minimum(log_scale, math.log(100))
 
 
 class Batches(Ordered):
