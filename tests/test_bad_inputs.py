@@ -30,7 +30,7 @@ EXCEPTIONS = {
     "datasets.open.av_mnist.Sound", "evaluation.ModalitySubsets",
     "evaluation.NoiseCurves",
     "exporting.ExportReport", "layers.FusionLayer", "models.Method", "models.Methods",
-    "training.Alignment", "training.Replicas",
+    "training.Replicas",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from keras_fusion.models import FusionBuilder, FusionModel, build
 from keras_fusion.models import methods as known_methods
 
 # The mean of predictions, the learned weighted mean, a network on the features side by side, and a
-# small Transformer over them, which in a study of 19 methods none reliably beat.
+# small Transformer over them.
 BASELINES = ("late_mean", "weighted_mean", "concat_features", "late_transformer")
 
 
@@ -20,10 +20,10 @@ def baselines(
 
     Use it so that no table lacks what every table needs: each modality alone, the mean of the
     predictions, their mean with learned weights, the features concatenated, and a late-fusion
-    Transformer, the strongest simple baseline. With `methods` one call gives the whole table:
-    `compare(baselines(...), data, seeds=range(5))`. Every model is a `FusionModel` with a "central"
-    prediction, takes the same `x` (a modality alone its own input only), and has the same
-    backbones, heads and compile arguments.
+    Transformer, which none of 19 methods reliably beat in a study. With `methods` one call gives
+    the whole table: `compare(baselines(...), data, seeds=range(5))`. Every model is a `FusionModel`
+    with a "central" prediction, takes the same `x` (a modality alone its own input only), and has
+    the same backbones, heads and compile arguments.
 
     Where the data have absent modalities ("present"), a modality alone is trained and scored on
     whatever stands in its input.

@@ -93,6 +93,15 @@ def test_compare_methods_on_spoken_digits(tmp_path):
 
 
 @pytest.mark.slow
+def test_alignment(module, capsys):
+    options = ("--data", "mm_digits", "--seeds", 2, "--epochs", 2, "--align-epochs", 1)
+    module("alignment.py", *options).main()
+    printed = capsys.readouterr().out
+    assert "400 samples, 2 seeds" in printed and "image_a to image_b" in printed
+    assert "aligned, infonce" in printed and "paired t test" in printed
+
+
+@pytest.mark.slow
 @pytest.mark.data
 @needs_data
 def test_mm_mnist_goes_on_where_it_stopped(tmp_path, module, data_dir, capsys):

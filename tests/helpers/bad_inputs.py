@@ -635,6 +635,7 @@ EVALUATION = [
     *wrong("evaluation.holm", p_values=[Shown([0.5, 1.5], "1.5"), Shown(["small"], "small")]),
 ]  # fmt: skip
 
+ALIGNED = functools.cache(lambda: kf.training.align(nets(), x()))
 TRAINING = [
     *wrong("training.fit_replicas", RUNS, build=[3, Shown(lambda: lambda: 3, "3"),
                                                  Shown(lambda: uncompiled, "late_fusion")],
@@ -652,6 +653,8 @@ TRAINING = [
            batch_size=0, seed=-1, data=Shown([1], "list"), optimizer="sdg",
            missing_modalities="maybe", ends_in="logit"),
     *wrong("training.align", lambda: {"data": x()}, backbones=[Shown(3, "int"), Shown({}, "0")]),
+    *wrong("training.Alignment.evaluate", lambda: {"self": ALIGNED(), "data": x()},
+           k=[3, Shown([0], "0")], data=Shown(3, "int"), batch_size=0),
     *wrong("training.BackupAndRestore", backup_dir=3),
     *wrong("training.BackupAndRestore", {"backup_dir": "new"}, delete_checkpoint="no", callbacks=3),
     *wrong("training.ModalityBalance", {"y": labels()}, x=Shown([1], "list")),

@@ -56,7 +56,7 @@ def test_equation_masks_and_every_subset():
         own = [c[sample] for c in counts]
         expected = by_hand(values, [a[sample] for a in x], present[sample], own)
         for y, e in zip(found, expected, strict=True):
-            np.testing.assert_allclose(y[sample], e, rtol=1e-3, atol=1e-4)
+            np.testing.assert_allclose(y[sample], e, rtol=1e-4, atol=1e-5)
     for y, e in zip(layer(x, present=np.ones((8, 3))), layer(x), strict=True):
         np.testing.assert_allclose(to_numpy(y), to_numpy(e), rtol=1e-5, atol=1e-5)
 

@@ -48,7 +48,7 @@ def test_equation_masks_and_every_subset():
     for sample in range(8):
         own = [c[sample] for c in counts]
         expected, parts = by_hand(values, [a[sample] for a in x], own)
-        np.testing.assert_allclose(found[sample], expected, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(found[sample], expected, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(shares[sample], parts, rtol=1e-3, atol=1e-5)
     whole = to_numpy(layer(x, present=np.ones((8, 3))))
     np.testing.assert_allclose(whole, to_numpy(layer(x)), rtol=1e-5, atol=1e-5)

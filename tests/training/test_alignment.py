@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from helpers.tiny import OneBatch, vector_net
 from keras import ops
 from scipy.special import logsumexp
 
@@ -77,6 +78,13 @@ def test_symile_by_hand():
     assert of("symile", holes, B, HERE) == pytest.approx(total, rel=1e-4)
 
 
+def test_symile_of_two_with_all_in_place_is_infonce():
+    a, b, here = (ops.convert_to_tensor(x) for x in (A, B, np.ones(7, "float32")))
+    in_place = ops.convert_to_tensor(np.tile(np.arange(7, dtype="float32") / 7, (2, 1)))
+    found = float(ops.convert_to_numpy(losses.symile([a, b], 1.5, here, in_place)))
+    assert found == pytest.approx(by_hand("infonce", A, B), rel=1e-4)
+
+
 @pytest.mark.parametrize("kind", LOSSES)
 def test_nobody_is_here(kind):
     assert of(kind, np.full_like(A, np.nan), B, np.zeros(7, "float32")) == pytest.approx(0)
@@ -137,6 +145,7 @@ def test_recall():
     assert recalls(queries, candidates, [1, 5]) == {"recall@1": 0.6, "recall@5": 1.0}
     equal = np.ones((5, 2))
     assert recalls(equal, equal, [1, 2]) == pytest.approx({"recall@1": 0.2, "recall@2": 0.4})
+    assert np.isnan(recalls(equal[:0], equal[:0], [1])["recall@1"])
 
 
 def pairs(samples=96, seed=0):
@@ -173,6 +182,10 @@ def test_partners_are_found(loss):
     found = aligned.evaluate(pairs(40, seed=5), k=[5])
     assert len(found) == (3 if loss == "symile" else 6)
     assert all(row["samples"] == 40 for row in found.values())
+    seen = aligned.evaluate(x, k=[96])
+    here = {pair: row["samples"] for pair, row in seen.items()}
+    expected = {pair: 72 if "b" in pair else 96 for pair in here}
+    assert here == expected and all(row["recall@96"] == 1 for row in seen.values())
     by_chance = 5 / 40
     assert np.mean([row["recall@5"] for row in found.values()]) > 2 * by_chance
     model = kf.build_concat_features(aligned.backbones)
@@ -192,6 +205,25 @@ def test_two_runs_are_equal_and_frozen_layers_stay():
         trained.append(aligned.model.get_weights())
     for one, other in zip(*trained, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_data_set_and_a_backbone_under_two_names():
+    one = vector_net("one")
+    before = one.get_weights()[0].copy()
+    x = {name: np.random.default_rng(6).normal(size=(8, 5)).astype("float32") for name in "ab"}
+    options = {"units": 3, "validation_data": x}
+    aligned = kf.training.align({"a": one, "b": one}, OneBatch(x, np.zeros(8)), **options)
+    assert not np.array_equal(before, one.get_weights()[0])
+    assert aligned.evaluate(x, k=[8])["a", "b"] == {"samples": 8, "recall@8": 1.0}
+    assert np.isfinite(aligned.history["val_loss"]).all()
+
+
+def test_ends_that_do_not_show_are_asked_for():
+    nets = {"a": vector_net("linear", activation=None), "b": vector_net("two")}
+    x = {name: np.random.default_rng(6).normal(size=(8, 5)).astype("float32") for name in "ab"}
+    with pytest.raises(ValueError, match=r'"a": expected ends_in=.*Received: None'):
+        kf.training.align(nets, x)
+    assert kf.training.align(nets, x, units=3, ends_in={"a": "logits"}).backbones == nets
 
 
 def test_errors():

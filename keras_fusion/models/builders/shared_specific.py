@@ -107,6 +107,11 @@ def build_shared_specific(
         fusion_units, temperature, similarity_weight, difference_weight, name="fusion_0"
     )
     if variant == "residual":
+        if temperature != 1.0:
+            raise ValueError(
+                'temperature: expected 1.0 with variant="residual", which has none. '
+                f"Received: {temperature}"
+            )
         transfer = SharedSpecificFusion(
             fusion_units, similarity_weight, difference_weight, name="fusion_0"
         )

@@ -130,6 +130,7 @@ def test_absent_modalities():
     [
         ({"fusion_units": 0}, ValueError, "fusion_units: expected an int >= 1. Received: 0"),
         ({"temperature": -1}, ValueError, "temperature: expected a float > 0. Received: -1"),
+        ({"variant": "residual", "temperature": 2.0}, ValueError, "temperature: expected 1.0 with"),
         ({"difference_weight": -1}, ValueError, "difference_weight: expected a float >= 0"),
         ({"head_units": 4}, TypeError, "head_units: expected a sequence of ints. Received: 4"),
         ({"dropout": 1}, ValueError, "dropout: expected a float in .0, 1.. Received: 1"),
