@@ -207,6 +207,15 @@ def test_two_runs_are_equal_and_frozen_layers_stay():
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+def test_the_scale_stays_below_100():
+    x = {name: values for name, values in pairs(32).items() if name != "c"}
+    aligner = kf.training.align(networks("ba"), x, batch_size=32)._aligner
+    aligner.scalars["log_scale"].assign(9.0)
+    aligner.train_on_batch(x)
+    found = float(ops.convert_to_numpy(aligner.scalars["log_scale"]))
+    assert found == pytest.approx(np.log(100), rel=1e-3)
+
+
 def test_a_data_set_and_a_backbone_under_two_names():
     one = vector_net("one")
     before = one.get_weights()[0].copy()
