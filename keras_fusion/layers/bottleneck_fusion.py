@@ -118,9 +118,11 @@ class BottleneckFusion(TokenFusion):
             self.shared_tokens = self.add_weight(
                 (self.bottlenecks, self.units), small_numbers(), name="bottlenecks"
             )
+        # All in one list: of lists in lists Keras 3.12 saves nothing.
         self.blocks = [
-            [self.make_block(f"block_{i}_{k}", i * n + k) for k in range(n)]
+            self.make_block(f"block_{i}_{k}", i * n + k)
             for i in range(self.num_layers)
+            for k in range(n)
         ]
         self.norm = self.make_norm()
 
@@ -134,12 +136,12 @@ class BottleneckFusion(TokenFusion):
             joined([nothing + ops.cast(c, nothing.dtype), t], [None, count])
             for c, t, count in zip(self.class_tokens, tokens, counts, strict=True)
         ]
-        shared, m = None, self.bottlenecks
-        for i, blocks in enumerate(self.blocks):
+        shared, n, m = None, len(self.widths), self.bottlenecks
+        for i in range(self.num_layers):
             if i == self.fusion_layer and self.shared_tokens is not None:
                 shared = nothing + ops.cast(self.shared_tokens, nothing.dtype)
             exchanged = []
-            for k, block in enumerate(blocks):
+            for k, block in enumerate(self.blocks[i * n : (i + 1) * n]):
                 x, count = streams[k]
                 if shared is not None:
                     x, count = joined([x, shared], [count, None])
