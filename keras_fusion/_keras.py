@@ -22,6 +22,13 @@ def history(tensor):
     return tensor._keras_history
 
 
+def arguments_of(tensor):
+    """`Operation._inbound_nodes`: `(args, kwargs)` of the call that made `tensor`."""
+    operation, node, _ = history(tensor)
+    arguments = operation._inbound_nodes[node].arguments
+    return arguments.args, arguments.kwargs
+
+
 def made_of(tensor):
     """`Operation._inbound_nodes`: the tensors that went into the call that made `tensor`."""
     operation, node, _ = history(tensor)

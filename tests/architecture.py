@@ -16,11 +16,12 @@ KNOWS = {
     "_arrays": set(),
     "_checks": set(),
     "_files": set(),
+    "_gamma": set(),
     "_keras": set(),
     "_replica": set(),
     "graph": {"_checks", "_keras"},
     "layers": {"_checks", "_replica"},
-    "losses": {"_checks"},
+    "losses": {"_checks", "_gamma"},
     "metrics": {"_checks"},
     "backbones": {"graph", "layers"},
     "models.registry": {"_checks"},
@@ -52,7 +53,7 @@ KNOWS = {
 }
 CORE = {"keras", "numpy"}
 # Those that run on every backend as they are.
-NEUTRAL = {"_checks", "graph", "layers", "losses", "metrics", "backbones", "models"}
+NEUTRAL = {"_checks", "_gamma", "graph", "layers", "losses", "metrics", "backbones", "models"}
 BACKENDS = {"tensorflow", "jax", "torch"}
 # Importable where setup.py names them in an extra, and only inside functions.
 OPTIONAL = BACKENDS | {

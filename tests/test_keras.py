@@ -80,6 +80,12 @@ NAMES = {
         "what a tensor was made of",
         lambda: _keras.made_of(nested().outputs[0])[0] is nested().get_layer("outer").output,
     ),
+    "Operation._inbound_nodes, arguments": (
+        "what the layer of a head was called on",
+        lambda: (
+            _keras.arguments_of(nested().outputs[0])[0][0] is nested().get_layer("outer").output
+        ),
+    ),
     "Layer._flatten_layers": (
         "the layers of nested models",
         lambda: {"outer", "inner"} <= {layer.name for layer in _keras.flat_layers(nested())},

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_fusion.graph import ancestors
-from keras_fusion.models.fusion_model import called_on
+from keras_fusion.models.fusion_model import called_on, uncertain_level, uncertainty_of
 
 Endpoint = namedtuple("Endpoint", "function specs expected")
 """`function({input: tensor})` gives `{output: tensor}`; `specs` are its inputs by name;
@@ -85,6 +85,16 @@ def signatures(model):
             lambda inputs: _shares(model, levels, inputs),
             given,
             lambda x: _expected_shares(model, x),
+        )
+    if uncertain_level(model) is not None:
+        found["uncertainty"] = Endpoint(
+            lambda inputs: uncertainty_of(
+                model,
+                structured(model, _all_present(model, inputs)),
+                lambda graph, x: graph(x, training=False),
+            ),
+            given,
+            lambda x: model.uncertainty(structured(model, x)),
         )
     return found
 

@@ -7,6 +7,8 @@ from keras_fusion.layers.cooccurrence_regularization import CooccurrenceRegulari
 from keras_fusion.layers.cross_connections import CrossConnection1D2D, CrossConnection2D1D
 from keras_fusion.layers.cross_modal_attention import CrossModalAttention
 from keras_fusion.layers.elementwise_fusion import ElementwiseFusion
+from keras_fusion.layers.energy_fusion import EnergyFusion
+from keras_fusion.layers.evidence_fusion import EvidenceFusion
 from keras_fusion.layers.film import FiLM
 from keras_fusion.layers.fusion_layer import FusionLayer
 from keras_fusion.layers.gated_multimodal_unit import GatedMultimodalUnit
@@ -41,6 +43,8 @@ __all__ = [
     "CrossConnection2D1D",
     "CrossModalAttention",
     "ElementwiseFusion",
+    "EnergyFusion",
+    "EvidenceFusion",
     "FiLM",
     "FusionLayer",
     "GatedMultimodalUnit",

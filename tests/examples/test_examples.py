@@ -64,6 +64,17 @@ def test_own_method(tmp_path):
 
 
 @pytest.mark.slow
+def test_trusted(module, capsys):
+    script = module("trusted.py", "--seeds", 1, "--epochs", 1, "--methods", "trusted")
+    script.main()
+    rows = capsys.readouterr().out.splitlines()
+    assert "-10 dB" in rows[0] and [row.split("  ")[-1] for row in rows[1:]] == [
+        *("accuracy", "ece"),
+        *(f"uncertainty, {name}" for name in ("central", "image_a", "image_b")),
+    ]
+
+
+@pytest.mark.slow
 def test_compare_methods_goes_on_where_it_stopped(tmp_path, module, monkeypatch, capsys):
     results = tmp_path / "results"
     arguments = ("--epochs", 1, "--results", results, "--methods", "weighted_mean")

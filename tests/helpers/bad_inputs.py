@@ -210,11 +210,13 @@ BUILDERS = [
     *wrong("build_late_transformer", PAIR, tokens=[3, "two"], fusion_units=6, max_tokens=0),
     *wrong("build_modality_gated", PAIR, head_units=0, dropout=-1),
     *wrong("build_moddrop", PAIR, rate=[1.5, Shown({"video": 0.5}, "video")], seed=1.5),
+    *wrong("build_quality_aware", PAIR, scale=-0.1),
     *wrong("build_residual_gated", PAIR, fusion_units=0, kernel_size=0),
     *wrong("build_shared_specific", PAIR, fusion_units=0, temperature=0,
            similarity_weight=-1, head_units=Shown(("128",), "'128'")),
     *wrong("build_tensor_fusion", PAIR, fusion_units=[0, Shown({"video": 3}, "video")], max_size=0,
            dropout=1.0),
+    *wrong("build_trusted", PAIR, enhanced="yes"),
     *wrong("build_xflow", PAIR, cross_units=0, kernel_sizes=0),
     *wrong(
         "build_xflow",
@@ -327,6 +329,7 @@ LAYERS = [
     *wrong("layers.CrossConnection2D1D", {"units": 4}, filters=0, dropout=1.0),
     *wrong("layers.CrossModalAttention", units=[0, 6]),
     *wrong("layers.CrossModalAttention", {"units": 4}, dropout=-0.1),
+    *wrong("layers.EnergyFusion", scale=[-1, "0.1"]),
     *wrong("layers.GatedMultimodalUnit", units=-1),
     *wrong("layers.GatedMultimodalUnit", {"units": 4}, use_bias=1),
     *wrong("layers.LatentFusion", {"units": 4}, latents=0, num_layers=-1),
@@ -369,6 +372,7 @@ LAYERS = [
 ]  # fmt: skip
 
 SCORES = [
+    *wrong("losses.EvidentialLoss", annealing_steps=[0, 2.5]),
     *wrong("losses.WeightedBinaryCrossentropy", positive_weight=[-2.0, "2", 0], from_logits="no"),
     *wrong(
         "losses.WeightedBinaryCrossentropy.call",

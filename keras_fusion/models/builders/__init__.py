@@ -21,9 +21,11 @@ from keras_fusion.models.builders.late_transformer import build_late_transformer
 from keras_fusion.models.builders.low_rank_fusion import build_low_rank_fusion
 from keras_fusion.models.builders.modality_gated import build_modality_gated
 from keras_fusion.models.builders.moddrop import build_moddrop
+from keras_fusion.models.builders.quality_aware import build_quality_aware
 from keras_fusion.models.builders.residual_gated import build_residual_gated
 from keras_fusion.models.builders.shared_specific import build_shared_specific
 from keras_fusion.models.builders.tensor_fusion import build_tensor_fusion
+from keras_fusion.models.builders.trusted import build_trusted
 from keras_fusion.models.builders.xflow import build_xflow
 
 # The other names are for the rest of this package.
@@ -48,8 +50,10 @@ __all__ = [
     "build_low_rank_fusion",
     "build_modality_gated",
     "build_moddrop",
+    "build_quality_aware",
     "build_residual_gated",
     "build_shared_specific",
     "build_tensor_fusion",
+    "build_trusted",
     "build_xflow",
 ]

@@ -21,7 +21,11 @@ _POSITIVE = ("meansquaredlogarithmicerror", "poisson")
 
 
 def keras_name(loss):
-    """The name of one of Keras' own losses, without underscores and in lower case, or `None`."""
+    """The name of one of Keras' own losses, without underscores and in lower case, or `None`.
+
+    Of a loss that takes labels as one of these, and says so by `labels_of`, it is that one's.
+    """
+    loss = getattr(loss, "labels_of", loss)
     try:
         loss = keras.losses.get(loss)
     except (ValueError, TypeError):

@@ -83,10 +83,19 @@ def called_on(model, layer, inputs, compute=None):
     if weights is not None and "mask" in inspect.signature(weights).parameters:
         masks = [_MaskOf()(x) if len(x.shape) > 2 else None for x in arguments[0][0]]
         arguments = (arguments[0], {**arguments[1], "mask": masks})
-    leaves = keras.tree.flatten(arguments)
-    tensors = [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
-    graph = keras.Model(model.input, tensors)
+    graph = keras.Model(model.input, tensors_in(arguments))
     found = compute(graph, inputs) if compute else graph.predict(inputs, verbose=0)
-    values = iter(keras.tree.flatten(found))  # of a single tensor predict gives no list
-    filled = [next(values) if isinstance(leaf, keras.KerasTensor) else leaf for leaf in leaves]
-    return keras.tree.pack_sequence_as(arguments, filled)
+    return filled(arguments, keras.tree.flatten(found))  # of a single tensor predict gives no list
+
+
+def tensors_in(arguments):
+    """The symbolic tensors of a structure, as a list."""
+    leaves = keras.tree.flatten(arguments)
+    return [leaf for leaf in leaves if isinstance(leaf, keras.KerasTensor)]
+
+
+def filled(arguments, values):
+    """The structure with values in place of its symbolic tensors."""
+    leaves, values = keras.tree.flatten(arguments), iter(values)
+    found = [next(values) if isinstance(leaf, keras.KerasTensor) else leaf for leaf in leaves]
+    return keras.tree.pack_sequence_as(arguments, found)

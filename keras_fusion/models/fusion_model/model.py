@@ -8,8 +8,10 @@ from keras import ops
 from keras_fusion._checks import plain
 from keras_fusion._keras import metrics_of_heads
 from keras_fusion._replica import weighed_by_samples
+from keras_fusion.losses import EvidentialLoss
 from keras_fusion.models.fusion_model._arguments import check_fit, check_known
 from keras_fusion.models.fusion_model._callbacks import fit_callbacks
+from keras_fusion.models.fusion_model._evidence import HeadEvidence, uncertainty_of
 from keras_fusion.models.fusion_model._inputs import (
     check_finite_inputs,
     check_inputs,
@@ -45,6 +47,7 @@ class _State:
     default_weights: object
     arguments: dict | None = None
     losses: dict | None = None  # by head
+    evidence: HeadEvidence | None = None  # where a loss needs it
     scored: list | None = None  # heads that have a loss or metrics
     added_loss: object = None
     head_metrics: object = None  # of models with missing modalities
@@ -189,6 +192,31 @@ class FusionModel(keras.Model):
             lambda x: self._with_present(self._checked(x)),
         )
 
+    def uncertainty(self, x):
+        """How uncertain every prediction is, of models that predict by evidence (`build_trusted`).
+
+        Args:
+            x: Dict of inputs.
+
+        Returns:
+            Dict `{"central": array, modality: array}` of arrays `(samples,)`, floats from 0 to 1; 1
+            where there is no evidence, as of an absent modality. See `EvidenceFusion`.
+
+        Raises:
+            ValueError: a model of another method.
+
+        Example:
+
+        >>> import numpy as np
+        >>> import keras_fusion as kf
+        >>> model = kf.build_trusted([kf.backbones.mlp(4), kf.backbones.mlp(6)])
+        >>> found = model.uncertainty({"mlp": np.zeros((3, 4)), "mlp_2": np.zeros((3, 6))})
+        >>> found["central"].shape
+        (3,)
+        """
+        found = uncertainty_of(self, self._with_present(self._checked(x)))
+        return {name: ops.convert_to_numpy(values) for name, values in found.items()}
+
     def describe_fusion(self, print_fn=print):
         """Prints which tensors meet where, and how they were brought to one shape.
 
@@ -219,6 +247,8 @@ class FusionModel(keras.Model):
         inputs = {name: inputs[name] for name in self.input}
         if isinstance(mask, dict):
             mask = {name: mask.get(name) for name in self.input}
+        if self._fusion.evidence is not None:
+            return self._fusion.evidence.call(inputs, training, mask)
         return super().call(inputs, training=training, mask=mask)
 
     def _with_present(self, inputs):
@@ -283,6 +313,10 @@ class FusionModel(keras.Model):
         check_known(optimizer, losses, {"metrics": metrics, "weighted_metrics": weighted})
         lists = [losses or {}, metrics or {}, weighted or {}]
         scored = [head for head in self.heads if any(found.get(head) for found in lists)]
+        evidence = None
+        if any(isinstance(one, EvidentialLoss) for one in (losses or {}).values()):
+            evidence = HeadEvidence(self, losses)
+            losses = evidence.losses
         own = None
         if self.has_present and metrics:
             # Of these the mask alone leaves out samples; in Keras a mask is a weight.
@@ -298,6 +332,7 @@ class FusionModel(keras.Model):
         )
         self._fusion.arguments = given
         self._fusion.losses, self._fusion.scored = losses, scored
+        self._fusion.evidence = evidence
         self._fusion.head_metrics = None
         if own is not None and any(own.values()):
             self._fusion.head_metrics = metrics_of_heads(self, own)
@@ -310,7 +345,9 @@ class FusionModel(keras.Model):
         if tracker is not None and (added := self.losses):
             total = sum(ops.sum(ops.cast(loss, "float32")) for loss in added)
             tracker.update_state(total, sample_weight=ops.shape(y_pred["central"])[0])
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training=training)
+        evidence = self._fusion.evidence
+        scored = y_pred if evidence is None else evidence.of(y_pred)
+        loss = super().compute_loss(x, y, scored, sample_weight, training=training)
         return weighed_by_samples(loss, ops.shape(y_pred["central"])[0]) if training else loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
