@@ -4,6 +4,8 @@ Each was read in Keras 3.12 and 3.15, those of KerasTuner in 1.4.8. tests/test_k
 against what is installed, and fails on such a name in any other file of the package.
 """
 
+import contextlib
+
 
 def nodes_by_depth(graph):
     """`Functional._nodes_by_depth`: dict `{depth: [node]}`, the output's depth being 0."""
@@ -77,6 +79,43 @@ def metrics_of_heads(model, metrics):
         metrics: Dict `{head: list of metrics or None}`.
     """
     return type(model._compile_metrics)(None, metrics, output_names=model.output_names)
+
+
+@contextlib.contextmanager
+def weighted_losses(model, y, y_pred, weights):
+    """`Trainer._compile_loss`, its `_flat_losses`: other weights of the losses for a while.
+
+    Args:
+        model: `keras.Model`, compiled with a dict of losses.
+        y, y_pred: Dicts `{head: tensor}`, with which the losses are made if they are not yet.
+        weights: Dict `{head: scalar tensor}`.
+    """
+    losses = model._compile_loss
+    if not losses.built:
+        losses.build(y, y_pred)
+    kept = losses._flat_losses
+    losses._flat_losses = [one._replace(loss_weights=weights[one.path[0]]) for one in kept]
+    try:
+        yield
+    finally:
+        losses._flat_losses = kept
+
+
+def with_logits_of(new, old, change):
+    """`tensor._keras_logits` (TensorFlow): those a loss takes in place of a softmax or sigmoid.
+
+    Args:
+        new: Tensor, made of `old` and of the same values.
+        old: Tensor, maybe of probabilities.
+        change: Function on tensors that made it.
+
+    Returns:
+        `new`, with the same done to the logits of `old`, if it has any.
+    """
+    logits = getattr(old, "_keras_logits", None)
+    if logits is not None:
+        new._keras_logits = change(logits)
+    return new
 
 
 def is_optional(tensor):

@@ -20,7 +20,7 @@ KNOWS = {
     "_keras": set(),
     "_replica": set(),
     "graph": {"_checks", "_keras"},
-    "layers": {"_checks", "_replica"},
+    "layers": {"_checks", "_keras", "_replica"},
     "losses": {"_checks", "_gamma"},
     "metrics": {"_checks"},
     "backbones": {"graph", "layers"},

@@ -128,6 +128,14 @@ NAMES = {
         "metrics that only the mask of missing modalities weighs",
         lambda: _weighted_alone() == 0.25,
     ),
+    "Trainer._compile_loss, its _flat_losses": (
+        "loss weights that change while a model trains",
+        lambda: _weighed_loss() == 3.0,
+    ),
+    "tensor._keras_logits": (
+        "the gradient gate, behind which losses find the logits too",
+        lambda: keras.backend.backend() != "tensorflow" or _keeps_logits(),
+    ),
     "EarlyStopping.best, wait, best_epoch, best_weights": (
         "early stopping of every replica, and going on with it",
         lambda: {"best", "wait", "best_epoch", "best_weights"} <= vars(_stopping()).keys(),
@@ -161,6 +169,23 @@ def _weighted_alone():
     metrics.update_state(keras.ops.zeros((2, 1)), y_pred / 2, keras.ops.array([1.0, 0.0]))
     (value,) = metrics.result().values()
     return float(value)
+
+
+def _weighed_loss():
+    x = keras.Input((1,))
+    heads = {"a": keras.layers.Identity(name="a")(x), "b": keras.layers.Identity(name="b")(x)}
+    model = keras.Model(x, heads)
+    model.compile("sgd", {"a": "mse", "b": "mse"}, loss_weights={"a": 1.0, "b": 1.0})
+    y, y_pred = ({h: keras.ops.full((1, 1), v) for h in "ab"} for v in (0.0, 1.0))
+    with _keras.weighted_losses(model, y, y_pred, {"a": 0.5, "b": 2.5}):
+        weighed = float(model.compute_loss(None, y, y_pred))
+    return weighed * (float(model.compute_loss(None, y, y_pred)) == 2.0)
+
+
+def _keeps_logits():
+    logits = keras.ops.array([[1.0, 2.0]])
+    old = keras.activations.softmax(logits)
+    return _keras.with_logits_of(old + 0, old, lambda x: 2 * x)._keras_logits[0, 1] == 4.0
 
 
 def _stopping():

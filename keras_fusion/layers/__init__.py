@@ -3,6 +3,7 @@
 from keras_fusion.layers.average_axes import AverageAxes
 from keras_fusion.layers.bottleneck_fusion import BottleneckFusion
 from keras_fusion.layers.central_fusion import CentralFusion
+from keras_fusion.layers.class_prototypes import ClassPrototypes
 from keras_fusion.layers.cooccurrence_regularization import CooccurrenceRegularization
 from keras_fusion.layers.cross_connections import CrossConnection1D2D, CrossConnection2D1D
 from keras_fusion.layers.cross_modal_attention import CrossModalAttention
@@ -12,6 +13,7 @@ from keras_fusion.layers.evidence_fusion import EvidenceFusion
 from keras_fusion.layers.film import FiLM
 from keras_fusion.layers.fusion_layer import FusionLayer
 from keras_fusion.layers.gated_multimodal_unit import GatedMultimodalUnit
+from keras_fusion.layers.gradient_gate import GradientGate
 from keras_fusion.layers.latent_fusion import LatentFusion
 from keras_fusion.layers.low_rank_fusion import LowRankFusion
 from keras_fusion.layers.masked_average import MaskedAverage
@@ -38,6 +40,7 @@ __all__ = [
     "AverageAxes",
     "BottleneckFusion",
     "CentralFusion",
+    "ClassPrototypes",
     "CooccurrenceRegularization",
     "CrossConnection1D2D",
     "CrossConnection2D1D",
@@ -48,6 +51,7 @@ __all__ = [
     "FiLM",
     "FusionLayer",
     "GatedMultimodalUnit",
+    "GradientGate",
     "LatentFusion",
     "LowRankFusion",
     "MaskedAverage",

@@ -192,6 +192,7 @@ def run_epochs(engine, plan, seeds, path=None, saved=None):
         logs = engine.train(np.stack(orders), epoch)
         if plan.validation:
             logs.update({f"val_{name}": value for name, value in engine.evaluate().items()})
+        engine.end_epoch(logs)
         keep = np.zeros(len(seeds), "bool")
         for k in np.flatnonzero(active):
             keep[k] = stopping[k].after(epoch, {n: float(v[k]) for n, v in logs.items()})

@@ -24,6 +24,7 @@ class SingleFit:
         self.batch_size, self._seed = batch_size, seed
         self._data, self._validation = data, validation
         self._kept = None
+        self._scores = None
 
     def restart(self, seed, build, starts):
         """Goes on with another replica, from the values that its seed gives.
@@ -57,10 +58,22 @@ class SingleFit:
         (order,) = orders
         seed_torch(self._seed, epoch)
         data = keras.tree.map_structure(lambda array: array[order], self._data)
-        logs = self.model.fit(**self._options(data), shuffle=False).history
-        return {name: np.array(value, "float32") for name, value in logs.items()}
+        options = {**self._options(data), "shuffle": False}
+        if getattr(self.model, "balance", None) == "blend":  # `fit` sets it by the validation
+            options["validation_data"] = self._validation
+            options["validation_batch_size"] = self.batch_size
+        logs = self.model.fit(**options).history
+        logs = {name: np.array(value, "float32") for name, value in logs.items()}
+        scores = {n: logs.pop(n) for n in list(logs) if n.startswith("val_")}
+        self._scores = {name.removeprefix("val_"): value for name, value in scores.items()}
+        return logs
+
+    def end_epoch(self, logs):
+        """Nothing more to do: `fit` ends its epochs itself."""
 
     def evaluate(self):
+        if self._scores:
+            return self._scores
         logs = self.model.evaluate(**self._options(self._validation), return_dict=True)
         return {name: np.array([value], "float32") for name, value in logs.items()}
 

@@ -67,6 +67,11 @@ def runs(
         )
     made = MadeCallbacks(callbacks)
     first = starts(build, seeds[0])
+    if getattr(first, "balance", None) == "blend" and validation_data is None:
+        raise ValueError(
+            'validation_data: expected some with balance="blend", whose loss weights depend on '
+            "them. Received: None"
+        )
     if class_weight is not None:
         if is_set:
             check_class_weight(class_weight)

@@ -18,7 +18,8 @@ class ModalityBalance(keras.callbacks.Callback):
     reports its Euclidean norm over the trainable weights of each modality's layers; "central" is
     all the others. It costs one forward and one backward pass per epoch and changes nothing.
     The unimodal scores are those that `fit` reports for the modalities' heads, so that a model
-    without unimodal heads has none.
+    without unimodal heads has none. Of a model built with `balance=` it records the coefficients,
+    too; the norms are those without them.
 
     Runs on TensorFlow, JAX and PyTorch. A network that stands under two names counts for the
     first one. Layers count for the modality whose name they begin with, as the builders name
@@ -36,6 +37,7 @@ class ModalityBalance(keras.callbacks.Callback):
             `epochs`.
         scores: List of dictionaries `{modality: {name: float}}`, the logs of the modalities' heads
             and of "central" with names such as "accuracy" and "val_loss"; empty before training.
+        coefficients: List of dictionaries, `FusionModel.balance_coefficients()` of each.
 
     Raises:
         TypeError: when training starts, for a model that is no fusion model.
@@ -67,7 +69,7 @@ class ModalityBalance(keras.callbacks.Callback):
         if not isinstance(x, dict):
             raise TypeError(f"x: expected a dict of arrays. Received: {type(x).__name__}")
         self.x, self.y = x, y
-        self.epochs, self.gradient_norms, self.scores = [], [], []
+        self.epochs, self.gradient_norms, self.scores, self.coefficients = [], [], [], []
         self._starting = True
 
     def on_train_begin(self, logs=None):
@@ -81,7 +83,7 @@ class ModalityBalance(keras.callbacks.Callback):
         if not isinstance(self.model, FusionModel):
             raise TypeError(f"expected a FusionModel. Received: {type(self.model).__name__}")
         kept = sum(finished < epoch for finished in self.epochs)
-        for records in (self.epochs, self.gradient_norms, self.scores):
+        for records in (self.epochs, self.gradient_norms, self.scores, self.coefficients):
             del records[kept:]
         self._record(epoch, {})
 
@@ -99,6 +101,7 @@ class ModalityBalance(keras.callbacks.Callback):
         self.epochs.append(epoch)
         self.gradient_norms.append(_gradient_norms(self.model, self.x, self.y))
         self.scores.append(scores)
+        self.coefficients.append(self.model.balance_coefficients())
 
     def __getstate__(self):
         # A copy, such as KerasTuner makes for every trial, is for another model.

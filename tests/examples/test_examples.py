@@ -75,6 +75,15 @@ def test_trusted(module, capsys):
 
 
 @pytest.mark.slow
+def test_modality_balance(module, capsys):
+    options = ("--seeds", 2, "--epochs", 2, "--limit", 64)
+    module("modality_balance.py", *options, BALANCES=(None, "blend", "pmr")).main()
+    rows = capsys.readouterr().out.splitlines()[-4:]
+    assert rows[0].split() == ["balance", "central", "image_a", "image_b", "gap"]
+    assert [row.split()[0] for row in rows[1:]] == ["None", "blend", "pmr"]
+
+
+@pytest.mark.slow
 def test_compare_methods_goes_on_where_it_stopped(tmp_path, module, monkeypatch, capsys):
     results = tmp_path / "results"
     arguments = ("--epochs", 1, "--results", results, "--methods", "weighted_mean")

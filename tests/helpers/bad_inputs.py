@@ -327,6 +327,8 @@ LAYERS = [
            dropout=-0.1),
     *wrong("layers.CrossConnection2D1D", units=0),
     *wrong("layers.CrossConnection2D1D", {"units": 4}, filters=0, dropout=1.0),
+    *wrong("layers.ClassPrototypes", num_classes=1),
+    *wrong("layers.ClassPrototypes", {"num_classes": 3}, momentum=1.0),
     *wrong("layers.CrossModalAttention", units=[0, 6]),
     *wrong("layers.CrossModalAttention", {"units": 4}, dropout=-0.1),
     *wrong("layers.EnergyFusion", scale=[-1, "0.1"]),

@@ -88,7 +88,7 @@ def test_arguments_reach_the_builder():
 def test_all_builders_share_their_arguments():
     """The method's own ones first, then the common ones, the same in the same order everywhere."""
     common = ["num_classes", "units", "head", "ends_in", "taps", "unimodal_loss_weights",
-              "missing_modalities", "name"]  # fmt: skip
+              "balance", "missing_modalities", "name"]  # fmt: skip
     builders = [getattr(kf, name) for name in kf.__all__ if name.startswith("build_")]
     for builder in builders:
         names = list(inspect.signature(builder).parameters)

@@ -36,7 +36,7 @@ def tensors_at(streams, position, keep_heads):
             opened[id(model)] = end, list(of_model)
         end, ends = opened[id(model)]
         outputs = keras.tree.flatten(call_on(end, stream.masked_inputs))
-        tensors.append(outputs[ends.index(paths[stream.name])])
+        tensors += stream.leave(stream.name, [outputs[ends.index(paths[stream.name])]], 0)
     return tensors
 
 
@@ -65,7 +65,7 @@ def _end(stream, keep_heads):
         end = _before_prediction(end)
     # A model of its own: the backbone's name may be that of an input.
     end = keras.Model(inputs_struct(graph), end, name=f"{stream.name}_features")
-    return call_on(end, inputs)
+    return stream.leave(stream.name, [call_on(end, inputs)], 0)[0]
 
 
 def _before_prediction(end):

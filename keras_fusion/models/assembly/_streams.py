@@ -1,6 +1,7 @@
 """From backbones to streams: what every builder does first with the networks it is given."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import keras
 from keras import layers
@@ -28,6 +29,8 @@ class Stream:
         end: The backbone's own output.
         logits: The tensor before the head's activation.
         prediction: The tensor after it, the modality's own output.
+        leave: Function `(name, tensors, index)` that gives back what leaves the backbone, of which
+            the features stand at `index`; see `Balance.leaving`.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Stream:
     end: object = None
     logits: object = None
     prediction: object = None
+    leave: object = None
 
 
 def make_streams(
@@ -53,6 +57,7 @@ def make_streams(
     present=None,
     placeholders=None,
     with_heads=True,
+    leave=None,
 ):
     """Reads the backbones, finds their points and heads, and calls them on new inputs.
 
@@ -65,6 +70,7 @@ def make_streams(
             sorted names. Defaults to `None`.
         placeholders: Optional dict `{modality: placeholder}`, see `mask_input`; needed with
             `present`. Defaults to `None`.
+        leave: Optional function, see `Stream`. Defaults to `None`, tensors leave as they are.
 
     Returns:
         A list of `Stream`, in the order of `backbones`, and the `Head` they share.
@@ -85,11 +91,16 @@ def make_streams(
         if present is not None:
             x = _masked(inputs, present, columns.index(name), model, name, placeholders[name])
         stream = Stream(name, model, ends[name], inputs, x, found[name], chosen[name])
+        stream.leave = partial(leave or _as_they_are, head=shared)
         _call(stream, x, backbones, chosen, called)
         if with_heads:
             add_head(stream, shared)
         streams.append(stream)
     return streams, shared
+
+
+def _as_they_are(name, tensors, index, head):
+    return tensors
 
 
 def _masked(inputs, present, column, model, name, placeholder):
@@ -199,7 +210,13 @@ def _call(stream, x, backbones, chosen, called):
         paths = list(dict.fromkeys(paths))
         called[id(model)] = open_at(model, paths, f"{stream.name}_backbone"), paths
     opened, paths = called[id(model)]
-    outputs = dict(zip(paths, keras.tree.flatten(call_on(opened, x)), strict=True))
+    left = keras.tree.flatten(call_on(opened, x))
+    features = (
+        stream.points[-1] if stream.points else last if stream.ends_in == "features" else None
+    )
+    place = None if features is None else paths.index(features.path)
+    left = stream.leave(stream.name, left, place)
+    outputs = dict(zip(paths, left, strict=True))
     stream.tensors = [outputs[p.path] for p in stream.points]
     stream.end = outputs[last.path]
 

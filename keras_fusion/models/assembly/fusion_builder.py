@@ -9,6 +9,7 @@ from keras_fusion._checks import plain
 from keras_fusion.backbones import dense_block, dropped
 from keras_fusion.graph import shape_name
 from keras_fusion.layers import ModDrop
+from keras_fusion.models.assembly._balance import Balance
 from keras_fusion.models.assembly._features import last_tensors, last_tokens, tensors_at
 from keras_fusion.models.assembly._levels import cells_above, paired_levels
 from keras_fusion.models.assembly._naming import named_backbones, with_first
@@ -27,8 +28,8 @@ class FusionBuilder:
 
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models; see `build_centralnet`.
-        num_classes, units, head, ends_in, taps, unimodal_loss_weights, missing_modalities, name:
-            The arguments that all builders share, in this order; see `build_centralnet`.
+        num_classes, units, head, ends_in, taps, unimodal_loss_weights, balance, missing_modalities,
+            name: The arguments that all builders share, in this order; see `build_centralnet`.
         main: Optional string, the modality that comes first whatever the order of the backbones.
             Defaults to `None`.
 
@@ -64,6 +65,7 @@ class FusionBuilder:
         ends_in=None,
         taps="auto",
         unimodal_loss_weights=None,
+        balance=None,
         missing_modalities=False,
         name="fusion",
         *,
@@ -75,9 +77,9 @@ class FusionBuilder:
         backbones = with_first(named_backbones(backbones), main)
         placeholders = placeholders_for(backbones, plain(missing_modalities))
         self._mask = keras.Input((len(backbones),), name="present") if placeholders else None
-        self.streams, self.head = make_streams(
-            backbones, num_classes, units, head, ends_in, taps, self._mask, placeholders
-        )
+        self._balance = Balance(balance, backbones)
+        options = (num_classes, units, head, ends_in, taps, self._mask, placeholders)
+        self.streams, self.head = make_streams(backbones, *options, leave=self._balance.leaving)
         self.names = [s.name for s in self.streams]
         self.present = self._mask
         if self._mask is not None and sorted(self.names) != self.names:
@@ -85,6 +87,7 @@ class FusionBuilder:
             self.present = ops.take(self._mask, columns, axis=1)
         self._taps = taps
         self._unimodal_loss_weights = plain(unimodal_loss_weights)
+        self._balance.check(self.head, self.keep_heads)
         self._name = name
         self._levels = []
 
@@ -280,10 +283,12 @@ class FusionBuilder:
         outputs = {"central": prediction}
         if self.keep_heads:
             outputs.update({s.name: s.prediction for s in self.streams})
+        self._balance.check_reached(inputs, prediction)
         return FusionModel(
             inputs,
             outputs,
             name=self._name,
             fusion_levels=self._levels,
             unimodal_loss_weights=self._unimodal_loss_weights,
+            **self._balance.options(self.head),
         )

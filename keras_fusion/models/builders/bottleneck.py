@@ -44,6 +44,7 @@ def build_bottleneck(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="bottleneck",
 ):
@@ -80,6 +81,7 @@ def build_bottleneck(
             to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             Defaults to `False`.
         name: String, of the model. Defaults to `"bottleneck"`.
@@ -135,6 +137,7 @@ def build_bottleneck(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

@@ -35,6 +35,7 @@ def build_centralnet(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=1.0,
+    balance=None,
     missing_modalities=False,
     name="centralnet",
 ):
@@ -89,6 +90,15 @@ def build_centralnet(
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: the betas of Eq.
             (2), loss = central + sum_k beta_k * unimodal_k, used by `compile` unless it is given
             others; `None` for a model without unimodal heads. Defaults to `1.0`, as in the paper.
+        balance: Optional string, or a dict of one with its number, how a modality that learns
+            faster is kept from leaving the others behind. `"blend"`: the losses of all heads,
+            "central" among them, are weighed anew after every epoch by how much they generalize,
+            online Gradient-Blending; it needs validation data in `fit`. `"ogm"`, or `{"ogm":
+            alpha}`, by default 0.1: the gradient of the networks that are ahead is made smaller,
+            on-the-fly gradient modulation; it needs classes. `"pmr"`, or `{"pmr": weight}`, by
+            default 1.0: a loss draws the features of those that are behind to prototypes of their
+            classes; it needs classes. The first two need unimodal heads. See `FusionModel`.
+            Defaults to `None`, not at all.
         missing_modalities: Boolean, string or dict. Adds the input `present`,
             `(batch, number of modalities)` in the order of the sorted names; see `FusionModel`.
             Defaults to `False`.
@@ -124,6 +134,7 @@ def build_centralnet(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

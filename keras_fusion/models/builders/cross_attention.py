@@ -35,6 +35,7 @@ def build_cross_attention(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="cross_attention",
 ):
@@ -67,6 +68,7 @@ def build_cross_attention(
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             Needs `residual=True`, without which nothing is left of a modality alone. Defaults to
             `False`.
@@ -114,6 +116,7 @@ def build_cross_attention(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

@@ -37,6 +37,7 @@ def build_dtn(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=1.0,
+    balance=None,
     missing_modalities=False,
     name="dtn",
 ):
@@ -87,6 +88,7 @@ def build_dtn(
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0, the betas; `None`:
             no unimodal heads, only the mean is trained. Defaults to `1.0`, as the streams are
             classifiers.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`. An
             absent modality's stream takes no part in the mean nor in J_2. Defaults to `False`.
         name: String, of the model. Defaults to `"dtn"`.
@@ -129,6 +131,7 @@ def build_dtn(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

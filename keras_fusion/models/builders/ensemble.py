@@ -26,6 +26,7 @@ def build_ensemble(
     head=None,
     ends_in=None,
     unimodal_loss_weights=1.0,
+    balance=None,
     missing_modalities=False,
     name="ensemble",
 ):
@@ -48,6 +49,7 @@ def build_ensemble(
             strict sense, each classifier trained on its own, is
             `compile(loss_weights={"central": 0.0, ...})` with 1.0 for every classifier. Defaults to
             `1.0`.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present` with one column per
             input, in the order of their sorted names; see `FusionModel`. The mean goes over the
             classifiers whose input a sample has. Not together with `inputs`: there a classifier is
@@ -78,6 +80,7 @@ def build_ensemble(
         return build_late_fusion(
             backbones,
             unimodal_loss_weights=unimodal_loss_weights,
+            balance=balance,
             missing_modalities=missing_modalities,
             name=name,
             **options,
@@ -86,6 +89,11 @@ def build_ensemble(
         raise ValueError(
             "missing_modalities: expected False together with inputs=..., as a classifier is no "
             f"modality there. Received: {missing_modalities!r} with inputs={inputs!r}"
+        )
+    if balance is not None:
+        raise ValueError(
+            "balance: expected None together with inputs=..., as a classifier is no modality "
+            f"there. Received: {balance!r} with inputs={inputs!r}"
         )
     parts = FusionBuilder(backbones, **options, name=name)
     shared = _shared_inputs(parts.streams, _checked_inputs(inputs, parts.names))

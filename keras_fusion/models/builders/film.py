@@ -27,6 +27,7 @@ def build_film(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="film",
 ):
@@ -59,6 +60,7 @@ def build_film(
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet; the main modality's is that of its backbone without
             modulation. Defaults to `None`, no such heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`. An
             absent condition changes nothing; of an absent main modality the shifts are left.
             Defaults to `False`.
@@ -93,6 +95,7 @@ def build_film(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
         main=main,

@@ -40,6 +40,7 @@ def build_gmu(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="gmu",
 ):
@@ -72,6 +73,7 @@ def build_gmu(
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             Defaults to `False`.
         name: String, of the model. Defaults to `"gmu"`.
@@ -109,6 +111,7 @@ def build_gmu(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

@@ -37,6 +37,7 @@ def build_hybrid_fusion(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=1.0,
+    balance=None,
     missing_modalities=False,
     name="hybrid_fusion",
 ):
@@ -72,6 +73,7 @@ def build_hybrid_fusion(
             `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0; `None` for a model
             without unimodal heads (their predictions are combined all the same). Defaults to `1.0`.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             The joint prediction counts for every sample, the unimodal ones where their modality is
             present. Defaults to `False`.
@@ -105,6 +107,7 @@ def build_hybrid_fusion(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

@@ -56,6 +56,7 @@ def build_intermediate_fusion(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="intermediate_fusion",
 ):
@@ -93,6 +94,7 @@ def build_intermediate_fusion(
             `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             For what is done without a modality see `ElementwiseFusion`. Defaults to `False`.
         name: String, of the model. Defaults to `"intermediate_fusion"`.
@@ -125,6 +127,7 @@ def build_intermediate_fusion(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

@@ -39,6 +39,7 @@ def build_kernel_fusion(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="kernel_fusion",
 ):
@@ -78,6 +79,7 @@ def build_kernel_fusion(
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             Defaults to `False`.
         name: String, of the model. Defaults to `"kernel_fusion"`.
@@ -118,6 +120,7 @@ def build_kernel_fusion(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

@@ -84,6 +84,7 @@ def build_late_fusion(
     head=None,
     ends_in=None,
     unimodal_loss_weights="auto",
+    balance=None,
     missing_modalities=False,
     name="late_fusion",
 ):
@@ -125,6 +126,7 @@ def build_late_fusion(
             `"auto"` is `None` for `"weighted_mean"` and `"concat"`, as the paper's rows (a) and (b)
             train on the central loss only, and 1.0 for the rules without weights. Defaults to
             `"auto"`.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             The rules and the weighted mean go over the modalities that a sample has; `"concat"` has
             zeros for the others. Defaults to `False`.
@@ -165,6 +167,7 @@ def build_late_fusion(
         ends_in,
         "auto",
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

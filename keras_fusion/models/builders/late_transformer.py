@@ -40,6 +40,7 @@ def build_late_transformer(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="late_transformer",
 ):
@@ -75,6 +76,7 @@ def build_late_transformer(
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             Defaults to `False`.
         name: String, of the model. Defaults to `"late_transformer"`.
@@ -116,6 +118,7 @@ def build_late_transformer(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

@@ -38,6 +38,7 @@ def build_moddrop(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="moddrop",
 ):
@@ -80,6 +81,7 @@ def build_moddrop(
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`. An
             absent modality enters as zeros, just as a dropped one does, and ModDrop draws from
             those present. Defaults to `False`.
@@ -117,6 +119,7 @@ def build_moddrop(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

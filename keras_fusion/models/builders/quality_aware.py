@@ -55,7 +55,7 @@ def build_quality_aware(
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: the weights of the
             modalities' own losses; `None` for a model without unimodal heads. Defaults to `1.0`,
             the paper's.
-        balance: Optional string, see `build_centralnet`. Defaults to `None`.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`. An
             absent modality has weight 0. Defaults to `False`.
         name: String, of the model. Defaults to `"quality_aware"`.

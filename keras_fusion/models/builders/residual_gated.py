@@ -26,6 +26,7 @@ def build_residual_gated(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="residual_gated",
 ):
@@ -54,6 +55,7 @@ def build_residual_gated(
             `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             Features that are absent count as zeros. Defaults to `False`.
         name: String, of the model. Defaults to `"residual_gated"`.
@@ -91,6 +93,7 @@ def build_residual_gated(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
         main=main,

@@ -35,6 +35,7 @@ def build_shared_specific(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="shared_specific",
 ):
@@ -71,6 +72,7 @@ def build_shared_specific(
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`.
             Defaults to `False`.
         name: String, of the model. Defaults to `"shared_specific"`.
@@ -123,6 +125,7 @@ def build_shared_specific(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

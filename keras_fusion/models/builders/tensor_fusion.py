@@ -36,6 +36,7 @@ def build_tensor_fusion(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="tensor_fusion",
 ):
@@ -66,6 +67,7 @@ def build_tensor_fusion(
             Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`. Of
             an absent modality the one alone is left. Defaults to `False`.
         name: String, of the model. Defaults to `"tensor_fusion"`.
@@ -100,6 +102,7 @@ def build_tensor_fusion(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

@@ -42,6 +42,7 @@ def build_xflow(
     ends_in=None,
     taps="auto",
     unimodal_loss_weights=None,
+    balance=None,
     missing_modalities=False,
     name="xflow",
 ):
@@ -91,6 +92,7 @@ def build_xflow(
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: with heads, which
             predict from each stream after all it was sent. Defaults to `None`, as in the paper: no
             unimodal heads.
+        balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
         missing_modalities: Boolean, string or dict. Adds the input `present`; see `FusionModel`. An
             absent modality sends zeros: its connections' outputs and its features in the joint
             layer. Defaults to `False`.
@@ -130,6 +132,7 @@ def build_xflow(
         ends_in,
         taps,
         unimodal_loss_weights,
+        balance,
         missing_modalities,
         name,
     )

@@ -1,6 +1,7 @@
 """FusionModel: named inputs, named heads, one target for all of them; and what only it uses."""
 
 from keras_fusion.models.fusion_model._arguments import check_known
+from keras_fusion.models.fusion_model._balance import LAYERS, read_balance
 from keras_fusion.models.fusion_model._callbacks import fit_callbacks
 from keras_fusion.models.fusion_model._evidence import uncertain_level, uncertainty_of
 from keras_fusion.models.fusion_model._inputs import (

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_fusion.models.fusion_model._balance import BlendLosses
+
 
 class SetEpoch(keras.callbacks.Callback):
     """Sets the epoch of a data set, also where a training starts at a later one."""
@@ -14,7 +16,7 @@ class SetEpoch(keras.callbacks.Callback):
         self.data.set_epoch(epoch)
 
 
-def fit_callbacks(callbacks, x, shuffle, steps_per_epoch):
+def fit_callbacks(callbacks, x, shuffle, steps_per_epoch, balance=None, validates=False):
     """The callbacks of a `fit`, in the order in which they run.
 
     A method `before_fit(callbacks, x, shuffle, steps_per_epoch)` of a callback is called with the
@@ -25,10 +27,23 @@ def fit_callbacks(callbacks, x, shuffle, steps_per_epoch):
         x: What is trained on; its method `set_epoch`, if it has one, is called at every epoch.
         shuffle: Boolean, as for Keras' `fit`.
         steps_per_epoch: Optional integer.
+        balance: Optional balance of the model; "blend" is set by a callback, before all others, so
+            that those which save find it set. Defaults to `None`.
+        validates: Boolean, whether there are validation data. Defaults to `False`.
     """
+    blends = balance is not None and balance.kind == "blend"
+    if blends and not validates:
+        raise ValueError(
+            'validation_data: expected some, or validation_split=, with balance="blend", whose '
+            "loss weights depend on them. Received: neither"
+        )
     if isinstance(callbacks, keras.callbacks.CallbackList):
+        if blends and not any(isinstance(one, BlendLosses) for one in callbacks.callbacks):
+            callbacks.append(BlendLosses(balance))
         return callbacks
     callbacks = keras.tree.flatten(callbacks) if callbacks else []
+    if blends:
+        callbacks = [BlendLosses(balance), *callbacks]
     last = [callback for callback in callbacks if hasattr(callback, "before_fit")]
     callbacks = [callback for callback in callbacks if callback not in last]
     for callback in last:

@@ -10,8 +10,10 @@ from keras_fusion._keras import history
 from keras_fusion.graph import shape_name, steps, tensors_of
 from keras_fusion.layers import (
     AverageAxes,
+    ClassPrototypes,
     CrossConnection1D2D,
     CrossConnection2D1D,
+    GradientGate,
     ModalityMask,
     ModDrop,
     PadFeatures,
@@ -22,6 +24,8 @@ _MEANS = {2: "mean over time", 3: "mean over space", 4: "mean over time and spac
 _CALLED = {
     CrossConnection1D2D: "cross-connection",
     CrossConnection2D1D: "cross-connection",
+    ClassPrototypes: None,
+    GradientGate: None,
     ModDrop: "ModDrop",
     ModalityMask: None,
     PadFeatures: "zero-padding",

@@ -10,6 +10,7 @@ from keras_fusion._keras import metrics_of_heads
 from keras_fusion._replica import weighed_by_samples
 from keras_fusion.losses import EvidentialLoss
 from keras_fusion.models.fusion_model._arguments import check_fit, check_known
+from keras_fusion.models.fusion_model._balance import made_balance
 from keras_fusion.models.fusion_model._callbacks import fit_callbacks
 from keras_fusion.models.fusion_model._evidence import HeadEvidence, uncertainty_of
 from keras_fusion.models.fusion_model._inputs import (
@@ -51,6 +52,8 @@ class _State:
     scored: list | None = None  # heads that have a loss or metrics
     added_loss: object = None
     head_metrics: object = None  # of models with missing modalities
+    loss_weights: dict | None = None  # by head
+    balance: object = None
 
 
 @keras.saving.register_keras_serializable(package="keras_fusion")
@@ -90,6 +93,40 @@ class FusionModel(keras.Model):
       absent 89.0, 86.6 and 86.3; of the heads of the two views alone 84.3 and 86.4, 79.6 and
       85.7, 80.0 and 87.0. Seeds differ by 1 to 6 points.
 
+    Built with `balance=` (an argument of the builders) it keeps a modality that learns faster from
+    leaving the others behind. Predictions, evaluation and exports are as without; its state is
+    saved with the model, and training goes on with it. With s_k for how well modality k does in a
+    batch, the mean probability of the right class over the samples that have it:
+
+    - "ogm", on-the-fly gradient modulation without noise. A step multiplies the gradient of every
+      weight of a modality's backbone, that of its own head's loss included, by a coefficient which
+      the step before has found from the heads' predictions:
+
+          rho_k = mean_{j != k} s_k / s_j
+          kappa_k = 1 - tanh(alpha rho_k) where rho_k > 1, else 1
+
+      What layers inside a backbone add to the loss (regularizers, `add_loss`) is not slowed. Of
+      three modalities the second best may be slowed, too. Where heads have the weight 0, they have
+      to learn from the central loss (as in CentralNet), or s_k says nothing.
+    - "blend", online Gradient-Blending. With T and V for the training and validation loss of a head
+      in an epoch, O = V - T, dO and dG = V_before - V from epoch to epoch, the weight of a head's
+      loss is multiplied by a factor in proportion to
+
+          max(dG, 1e-8) / (dO^2 + 1e-8)
+
+      such that the weights of `compile` keep their sum. The first two epochs, `evaluate`, and
+      epochs after which `fit` does not validate, have those of `compile` or what was before; so
+      "val_loss" is one measure throughout. `train_on_batch` has no epochs, and changes nothing. The
+      original trains every head alone for each estimate; here one training serves all.
+    - "pmr", prototypes. Each class has a prototype c_k in the features h_k of a modality, a running
+      mean over batches (0.2 of what was, 0.8 of the new mean); s_k comes from the distances:
+
+          loss = ... + weight * sum_{k: s_k < max s} CE(softmax(-||h_k - c_k||), y)
+
+      Features are the last hidden fusion point (averaged to a vector), or where a method cuts the
+      backbones, the tensor there. The original makes prototypes once an epoch, and slows the best
+      besides.
+
     Args:
         inputs: Dict `{modality: keras.Input}`, "present" too if used.
         outputs: Dict `{"central": tensor, modality: tensor ...}`.
@@ -97,6 +134,8 @@ class FusionModel(keras.Model):
         fusion_levels, unimodal_loss_weights: A list of dicts with "name", "layer" (that reports the
             weights), "sources" and "label", lowest level first; and a float, a dict
             `{modality: float}` or `None`, what `compile` uses unless it is given others.
+        balance: Optional dict with "kind", "number" and "head", what the builders make of their
+            argument of this name. Defaults to `None`.
 
     Example:
 
@@ -110,11 +149,16 @@ class FusionModel(keras.Model):
     ['central_accuracy', 'central_loss', 'loss', 'mlp_2_accuracy']
 
     Reference:
-        Vielzeuf et al. (2018), CentralNet, Eq. (2) and Sect. 2.2.
+        Vielzeuf et al. (2018), CentralNet, Eq. (2) and Sect. 2.2. Wang, Tran & Feiszli (2020), What
+        Makes Training Multi-Modal Classification Networks Hard?; Peng et al. (2022), Balanced
+        Multimodal Learning via On-the-fly Gradient Modulation; Fan et al. (2023), PMR: Prototypical
+        Modal Rebalance for Multimodal Learning.
     """
 
     # `*args, **kwargs` is the signature by which Keras 3.12 and 3.15 alike know a functional model.
-    def __init__(self, *args, fusion_levels=(), unimodal_loss_weights=_MISSING, **kwargs):
+    def __init__(
+        self, *args, fusion_levels=(), unimodal_loss_weights=_MISSING, balance=None, **kwargs
+    ):
         if unimodal_loss_weights is _MISSING:
             raise TypeError(
                 "FusionModel: expected unimodal_loss_weights= and fusion_levels=. Received: "
@@ -136,6 +180,7 @@ class FusionModel(keras.Model):
         levels = [dict(level) for level in fusion_levels]
         self._fusion = _State(levels, unimodal_loss_weights)
         loss_weights_of(unimodal_loss_weights, self.heads)
+        self._fusion.balance = made_balance(balance, self)
 
     # ---- what it is made of
 
@@ -158,6 +203,34 @@ class FusionModel(keras.Model):
     def fusion_levels(self):
         """Dict `{level: label}`, lowest level first; labels are shapes or "prediction"."""
         return {level["name"]: level["label"] for level in self._fusion.levels}
+
+    @property
+    def balance(self):
+        """How modalities are kept in balance: `None`, "blend", "ogm" or "pmr", see above."""
+        return None if self._fusion.balance is None else self._fusion.balance.kind
+
+    def balance_coefficients(self):
+        """How much training now slows, or favours, each modality.
+
+        Returns:
+            Dict of floats. With "blend" `{head: weight of its loss}`; with "ogm" `{modality: factor
+            of its gradient}`, 1 for one that is not slowed; with "pmr" `{modality: weight of its
+            prototypes' loss}`, 0 for the best. Empty without `balance`.
+
+        Example:
+
+        >>> import keras_fusion as kf
+        >>> model = kf.build_centralnet([kf.backbones.mlp(4), kf.backbones.mlp(6)], balance="ogm")
+        >>> model.balance_coefficients()
+        {'mlp': 1.0, 'mlp_2': 1.0}
+        """
+        balance = self._fusion.balance
+        return {} if balance is None else balance.coefficients(self)
+
+    def loss_weights_of_heads(self):
+        """Dict `{head: weight}` of the heads that have a loss, as `compile` got them."""
+        weights, losses = self._fusion.loss_weights or {}, self._fusion.losses or {}
+        return {h: weights.get(h, 1.0) for h in self.heads if losses.get(h) is not None}
 
     def fusion_weights(self, x=None, per_sample=False):
         """The share of every source at every level.
@@ -332,7 +405,7 @@ class FusionModel(keras.Model):
         )
         self._fusion.arguments = given
         self._fusion.losses, self._fusion.scored = losses, scored
-        self._fusion.evidence = evidence
+        self._fusion.evidence, self._fusion.loss_weights = evidence, loss_weights
         self._fusion.head_metrics = None
         if own is not None and any(own.values()):
             self._fusion.head_metrics = metrics_of_heads(self, own)
@@ -347,8 +420,19 @@ class FusionModel(keras.Model):
             tracker.update_state(total, sample_weight=ops.shape(y_pred["central"])[0])
         evidence = self._fusion.evidence
         scored = y_pred if evidence is None else evidence.of(y_pred)
-        loss = super().compute_loss(x, y, scored, sample_weight, training=training)
+        if self._fusion.balance is None or not training:
+            loss = super().compute_loss(x, y, scored, sample_weight, training=training)
+        else:
+            loss = self._balanced_loss(x, y, y_pred, scored, sample_weight)
         return weighed_by_samples(loss, ops.shape(y_pred["central"])[0]) if training else loss
+
+    def _balanced_loss(self, x, y, y_pred, scored, sample_weight):
+        balance = self._fusion.balance
+        with balance.weighing(self, y, scored):
+            loss = super().compute_loss(x, y, scored, sample_weight, training=True)
+        present = x.get("present") if self.has_present and isinstance(x, dict) else None
+        added = balance.added(self, y, y_pred, present)
+        return loss if added is None else loss + added
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         if self._fusion.head_metrics is not None:
@@ -435,7 +519,10 @@ class FusionModel(keras.Model):
             found = self._data(*validation_data[:3])
             validation_data = (*found[: len(validation_data)], *validation_data[3:])
         x, y, sample_weight = self._data(x, y, sample_weight, class_weight)
-        callbacks = fit_callbacks(callbacks, x, shuffle, steps_per_epoch)
+        validates = validation_data is not None or validation_split > 0
+        callbacks = fit_callbacks(
+            callbacks, x, shuffle, steps_per_epoch, self._fusion.balance, validates
+        )
         return run_or_restore(
             self,
             super().fit,
@@ -540,11 +627,14 @@ class FusionModel(keras.Model):
         save_whole(super().save_weights, filepath, overwrite, suffixes, **options)
 
     def get_config(self):
-        return {
+        config = {
             **super().get_config(),
             "fusion_levels": [dict(level) for level in self._fusion.levels],
             "unimodal_loss_weights": self._fusion.default_weights,
         }
+        if self._fusion.balance is not None:
+            config["balance"] = dict(self._fusion.balance.config)
+        return config
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
