@@ -29,8 +29,8 @@ EXCEPTIONS = {
     "graph.FusionPoint", "graph.FusionPoints", "datasets.DatasetInfo",
     "datasets.open.av_mnist.Sound", "evaluation.ModalitySubsets",
     "evaluation.NoiseCurves",
-    "exporting.ExportReport", "layers.FusionLayer", "layers.GradientGate", "models.Method",
-    "models.Methods", "training.Replicas",
+    "exporting.ExportReport", "layers.EvidenceFusion", "layers.FusionLayer", "layers.GradientGate",
+    "models.Method", "models.Methods", "training.Replicas",
 }  # fmt: skip
 
 

@@ -170,7 +170,9 @@ def fit(cases, jit):
     starts = [[keras.Input(t.shape[1:], dtype=t.dtype) for t in net.inputs] for net in networks]
     ends = [net(start) for net, start in zip(networks, starts, strict=True)]
     model = keras.Model(starts, keras.layers.Concatenate()(ends) if len(ends) > 1 else ends[0])
-    model.compile(keras.optimizers.SGD(1.0), loss="mse", jit_compile=jit)
+    # The loss is a mean over all rows: with this rate a weight moves as in a model of its own.
+    optimizer = keras.optimizers.SGD(float(len(cases)))
+    model.compile(optimizer, loss="mse", jit_compile=jit)
     inputs = [arrays_of(case) for case in cases]
     target = np.random.default_rng(3).normal(size=(len(inputs[0][0]), 2 * len(cases)))
     expected = np.mean((ops.convert_to_numpy(model(inputs)) - target) ** 2)

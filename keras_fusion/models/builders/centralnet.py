@@ -93,10 +93,10 @@ def build_centralnet(
         balance: Optional string, or a dict of one with its number, how a modality that learns
             faster is kept from leaving the others behind. `"blend"`: the losses of all heads,
             "central" among them, are weighed anew after every epoch by how much they generalize,
-            online Gradient-Blending; it needs validation data in `fit`. `"ogm"`, or `{"ogm":
-            alpha}`, by default 0.1: the gradient of the networks that are ahead is made smaller,
-            on-the-fly gradient modulation; it needs classes. `"pmr"`, or `{"pmr": weight}`, by
-            default 1.0: a loss draws the features of those that are behind to prototypes of their
+            online Gradient-Blending; it needs validation data in `fit`. `"ogm"` for
+            `{"ogm": 0.1}`, its alpha: the gradient of the networks that are ahead is made smaller,
+            on-the-fly gradient modulation; it needs classes. `"pmr"` for `{"pmr": 1.0}`, its
+            weight: a loss draws the features of those that are behind to prototypes of their
             classes; it needs classes. The first two need unimodal heads. See `FusionModel`.
             Defaults to `None`, not at all.
         missing_modalities: Boolean, string or dict. Adds the input `present`,

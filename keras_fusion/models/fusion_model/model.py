@@ -269,7 +269,7 @@ class FusionModel(keras.Model):
         """How uncertain every prediction is, of models that predict by evidence (`build_trusted`).
 
         Args:
-            x: Dict of inputs.
+            x: As `predict` takes it: a dict of arrays keyed by modality.
 
         Returns:
             Dict `{"central": array, modality: array}` of arrays `(samples,)`, floats from 0 to 1; 1
