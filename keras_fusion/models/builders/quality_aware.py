@@ -11,7 +11,7 @@ from keras_fusion.models.registry import fusion_method
     "quality_aware",
     "sum of the logits, weighed by their energy, per sample",
     source="Zhang et al. 2023",
-    order=76,
+    order=102,
     space={
         "scale": [0.05, 0.1, 0.2, 0.5],
         "unimodal_loss_weights": {"min": 0.0, "max": 2.0, "step": 0.1},

@@ -13,7 +13,7 @@ from keras_fusion.models.registry import fusion_method
     "trusted",
     "evidence of every modality, combined by Dempster's rule",
     source="Han et al. 2021",
-    order=75,
+    order=101,
     space={
         "enhanced": [False, True],
         "unimodal_loss_weights": {"min": 0.0, "max": 2.0, "step": 0.1},
