@@ -22,7 +22,12 @@ import keras_fusion as kf
 BALANCES = ("blend", "ogm", "pmr")
 QUICK = {"run_eagerly": keras.backend.backend() == "tensorflow"}
 SLOW = pytest.mark.slow
-ERRORS = {("xflow", "ogm"): "no network of its own", ("xflow", "pmr"): "no network of its own"}
+# Networks that others reach into before they end.
+ERRORS = {
+    (method, balance): "no network of its own"
+    for method in ("film", "xflow")
+    for balance in ("ogm", "pmr")
+}
 
 
 def nets():
@@ -224,10 +229,12 @@ def test_a_copy_of_the_label_is_ahead(balance):
     assert found["b"] == 1.0
 
 
-ROWS = [
-    pytest.param(method.name, balance, marks=() if method.name in ("gmu", "xflow") else SLOW)
-    for method in kf.methods()
-    for balance in BALANCES
+# All kinds with two methods, and one of them, in turn, with every other.
+ROWS = [(method, balance) for method in ("gmu", "xflow") for balance in BALANCES]
+ROWS += [
+    pytest.param(method.name, BALANCES[i % 3], marks=SLOW)
+    for i, method in enumerate(kf.methods())
+    if method.name not in ("gmu", "xflow")
 ]
 
 
@@ -295,7 +302,9 @@ def test_blend_needs_validation_data():
         kf.training.fit_replicas(lambda: model, batch(model), labels(), [0])
 
 
-@pytest.mark.parametrize("balance", ["blend", pytest.param("ogm", marks=SLOW)])
+@pytest.mark.parametrize(
+    "balance", ["blend", *(pytest.param(b, marks=SLOW) for b in ("ogm", "pmr"))]
+)
 def test_replicas_equal_ordinary_fits(balance):
     def build():
         keras.utils.set_random_seed(7)
@@ -325,10 +334,15 @@ def test_replicas_equal_ordinary_fits(balance):
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="written by TensorFlow")
 @pytest.mark.parametrize(
-    "balance", ["blend", *(pytest.param(b, marks=SLOW) for b in ("ogm", "pmr"))]
+    ("balance", "path"),
+    [
+        ("blend", "1"),
+        *(pytest.param(b, "1", marks=SLOW) for b in ("ogm", "pmr")),
+        *(pytest.param(b, f"net.{s}", marks=SLOW) for b in BALANCES for s in ("onnx", "tflite")),
+    ],
 )
-def test_export(balance, tmp_path):
+def test_export(balance, path, tmp_path):
     model = compiled(kf.build_gmu(nets(), balance=balance, unimodal_loss_weights=1.0))
     x, y = batch(model), labels()
     model.fit(x, y, epochs=2, validation_data=(x, y), verbose=0)
-    assert kf.export(model, tmp_path / "1", verbose=False).max_difference < 1e-5
+    assert kf.export(model, tmp_path / path, verbose=False).max_difference < 1e-5
