@@ -105,9 +105,12 @@ def fit(model, data, epochs, select):
     (x, y), (x_test, y_test) = data["train"], data["test"]
     x, x_test = select(x), select(x_test)
     steps = epochs * -(-len(y) // 64)
+    loss = "sparse_categorical_crossentropy"
+    if model.name == "trusted":  # learns evidence
+        loss = kf.losses.EvidentialLoss(annealing_steps=max(steps // 2, 1))
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
-        loss="sparse_categorical_crossentropy",
+        loss=loss,
         metrics=["accuracy"],
     )
     model.fit(x, y, batch_size=64, epochs=1, verbose=0)  # compiles
