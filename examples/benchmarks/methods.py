@@ -176,10 +176,10 @@ def load_tcga_breast():
 
 VIEWS, OMICS = kf.datasets.mfeat.FEATURES, kf.datasets.tcga_breast.FEATURES
 DATA = {
-    "mfeat": Task(load_mfeat, VIEWS, 10, 30, 64, list(VIEWS)),
-    "mfeat_few": Task(partial(load_mfeat, 20), VIEWS, 10, 100, 32, list(VIEWS)),
+    "mfeat": Task(load_mfeat, VIEWS, 10, 20, 32, list(VIEWS)),
+    "mfeat_few": Task(partial(load_mfeat, 20), VIEWS, 10, 40, 16, list(VIEWS)),
     "tcga_breast": Task(
-        load_tcga_breast, OMICS, 3, 100, 32, ["mirna", "mrna"], {"missing_modalities": True}
+        load_tcga_breast, OMICS, 3, 40, 16, ["mirna", "mrna"], {"missing_modalities": True}
     ),
 }
 
