@@ -11,8 +11,9 @@ from keras_fusion.layers.fusion_layer import FusionLayer
 class EnergyFusion(FusionLayer):
     """Sum of the modalities' logits, each weighed for every sample by its own confidence.
 
-    Use it where a modality is good for some samples and noise for others. `build_quality_aware`
-    places it for you. With the logits z_k of n modalities and the energy E_k = -logsumexp(z_k),
+    Use it to compare with, where a modality is noise for some samples. `build_quality_aware` places
+    it for you, and says what was measured. With the logits z_k of n modalities and the energy
+    E_k = -logsumexp(z_k),
 
         z = sum_k w_k z_k,    w_k = -scale E_k = scale logsumexp(z_k)
 
