@@ -35,10 +35,10 @@ def build_quality_aware(
 
     Use it to compare with, where modalities are noise for some samples. A linear layer on a
     modality's features gives its logits; they are added up, each times scale logsumexp of its own
-    (`EnergyFusion` has the equations). The features of a modality are its last hidden fusion point, a map or sequence
-    averaged to a vector; a backbone without hidden layers gives what it outputs, or what it gets if
-    it consists of its prediction alone. A backbone's own prediction is left out, as a softmax
-    forgets the level of its logits, which is what the weights go by.
+    (`EnergyFusion` has the equations). The features of a modality are its last hidden fusion point,
+    a map or sequence averaged to a vector; a backbone without hidden layers gives what it outputs,
+    or what it gets if it consists of its prediction alone. A backbone's own prediction is left out,
+    as a softmax forgets the level of its logits, which is what the weights go by.
 
     This is the paper's fusion, without its regularization by history: that needs the losses
     which every single training sample has had so far, and so the samples' identities, which
