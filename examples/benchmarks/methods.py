@@ -45,7 +45,7 @@ def main():
     parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, help="those of the data set, unless given")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--workers", type=int, default=0, help="processes beside this one")
     parser.add_argument("--results", default="runs/benchmarks/methods")
     args = parser.parse_args()
     for name in args.data:
@@ -61,10 +61,10 @@ def measure(name, args):
         "results": args.results,
         "epochs": epochs,
         "batch_size": task.batch_size,
-        "executor": partial(
-            ProcessPoolExecutor, args.workers, multiprocessing.get_context("spawn")
-        ),
     }
+    if args.workers:
+        spawn = multiprocessing.get_context("spawn")
+        options["executor"] = partial(ProcessPoolExecutor, args.workers, spawn)
     alone = [f"{modality} alone" for modality in task.alone]
     configurations = {
         (method, trial): draw(name, method, trial)

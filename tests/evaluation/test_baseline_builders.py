@@ -132,6 +132,25 @@ def test_one_call_makes_a_table():
     assert len({score for scores in found.scores.values() for score in scores}) == 2 * len(NAMES)
 
 
+def test_data_with_absent_modalities():
+    """A modality alone reads its own input, in arrays and in a data set."""
+    x, y = samples(8)
+    x = kf.datasets.drop_modalities(x, rate=0.5)
+    builders = baselines(make_backbones, compile=EAGER)
+    model, plain = builders["image alone"](), builders["image alone"]()
+    plain.set_weights(model.get_weights())
+    own = {"image": x["image"]}
+    for given in (x, kf.datasets.as_pydataset((x, y), batch_size=8)):
+        labels_given = (y,) if given is x else ()
+        found = model.evaluate(given, *labels_given, verbose=0)
+        assert found == pytest.approx(plain.evaluate(own, y, verbose=0), rel=1e-5)
+        model.fit(given, *labels_given, verbose=0)
+        plain.fit(own, y, verbose=0)
+    assert_close(outputs(model, x), outputs(plain, own))
+    with pytest.raises(ValueError, match="present: expected a model built with missing"):
+        builders["late_mean"]().predict(x, verbose=0)
+
+
 @pytest.mark.slow
 def test_another_process_trains_the_same():
     builders = baselines(make_backbones, compile=compile_model, methods=["gmu"])

@@ -51,8 +51,8 @@ def load_data(data_dir=None, standardize=True):
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}` of 120, 30 and 70 tumours.
         `x` has a float32 array `(tumours, FEATURES[modality])` for each modality, and
         `x["present"]`, a float32 array `(tumours, 3)` of 1 and 0 in the order mirna, mrna,
-        protein: the mask of a model that was built with `missing_modalities=True` (other models
-        ignore it). At test no tumour has proteins: `x["protein"]` is all NaN there, and the last
+        protein: the mask of a model that was built with `missing_modalities=True` (others
+        refuse it). At test no tumour has proteins: `x["protein"]` is all NaN there, and the last
         column of `present` 0. `y` is an int32 array `(tumours,)`, see `CLASSES`. Train and test
         are those of the source; validation is drawn from its training patients at random,
         stratified by subtype, always with the same seed. Rows are in the order of the file,
