@@ -124,6 +124,24 @@ def test_alignment(module, capsys):
 @pytest.mark.slow
 @pytest.mark.data
 @needs_data
+def test_methods_are_tuned_on_validation_alone(tmp_path, module, capsys):
+    options = ("--data", "tcga_breast", "--methods", "tensor_fusion", "trusted", "--trials", 2)
+    options += ("--seeds", 1, "--epochs", 1, "--results", tmp_path)
+    script = module("benchmarks/methods.py", *options)
+    script.main()
+    printed = capsys.readouterr()
+    assert "tcga_breast: accuracy on the test part" in printed.out
+    runs = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
+    tried = [run for run in runs if run["data"] == "tcga_breast-validation"]
+    assert len(tried) == 4 * 2 and {run["test_samples"] for run in tried} == {30}
+    assert len(runs) == 4 * 3 and {run["seed"] for run in runs if run not in tried} == {1}
+    script.main()
+    assert "1 of 1 runs of trusted from" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@needs_data
 def test_mm_mnist_goes_on_where_it_stopped(tmp_path, module, data_dir, capsys):
     options = ("--epochs", 1, "--limit", 128, "--results", tmp_path, "--models", "image_a")
     with np.load(data_dir / "mnist.npz") as file:
