@@ -13,7 +13,7 @@ rate falls to 0 by a cosine. Every run is a file in --results: started again, th
 
 Command:  KERAS_FUSION_DATA=folder python examples/benchmarks/methods.py
           python examples/benchmarks/methods.py --data mfeat_few --methods late_mean gmu
-Time:     about 25 minutes a data set for the methods of MAIN on two CPU cores
+Time:     about an hour a data set for the methods of MAIN, on a share of two busy CPU cores
 """
 
 import argparse
