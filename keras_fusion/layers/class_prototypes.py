@@ -30,6 +30,15 @@ class ClassPrototypes(keras.layers.Layer):
     what it has. The call itself hands on what it gets. `prototypes`, `known` (the classes that have
     one) and `weight` are weights that are not trained, saved with the model.
 
+    With `balance="pmr"` the model adds a loss for all modalities but the one whose features part
+    the classes best in a batch. With s_k for the mean probability p of the right class over the
+    samples that have modality k:
+
+        loss = ... + weight * sum_{k: s_k < max s} CE(p(c | h_k), y)
+
+    Features are a modality's last hidden fusion point, or where a method cuts the backbones, the
+    tensor there. The original slows the best modality besides.
+
     Args:
         num_classes: Integer, at least 2.
         index: Integer, which tensor of the list has the features. Defaults to `-1`.

@@ -21,6 +21,19 @@ class GradientGate(keras.layers.Layer):
     `coefficient` is kappa, a weight that is not trained, 1 at first; it is saved with the model.
     A step uses what was assigned before it.
 
+    With `balance="ogm"` a step multiplies the gradient of every weight of modality k's backbone,
+    that of its own head's loss included, by a coefficient which the step before has found from the
+    heads' predictions. With s_k for the mean probability of the right class over the samples of a
+    batch that have the modality:
+
+        rho_k = mean_{j != k} s_k / s_j
+        kappa_k = 1 - tanh(alpha rho_k) where rho_k > 1, else 1
+
+    There is no noise, unlike in the original. What layers inside a backbone add to the loss
+    (regularizers, `add_loss`) is not slowed. Of three modalities the second best may be slowed,
+    too. Where heads have the weight 0, they have to learn from the central loss (as in CentralNet),
+    or s_k says nothing.
+
     Args:
         **kwargs: The arguments of every Keras layer. Values keep their dtype whatever the
             layer's own.

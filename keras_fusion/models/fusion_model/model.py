@@ -95,19 +95,10 @@ class FusionModel(keras.Model):
 
     Built with `balance=` (an argument of the builders) it keeps a modality that learns faster from
     leaving the others behind. Predictions, evaluation and exports are as without; its state is
-    saved with the model, and training goes on with it. With s_k for how well modality k does in a
-    batch, the mean probability of the right class over the samples that have it:
+    saved with the model, and training goes on with it.
 
-    - "ogm", on-the-fly gradient modulation without noise. A step multiplies the gradient of every
-      weight of a modality's backbone, that of its own head's loss included, by a coefficient which
-      the step before has found from the heads' predictions:
-
-          rho_k = mean_{j != k} s_k / s_j
-          kappa_k = 1 - tanh(alpha rho_k) where rho_k > 1, else 1
-
-      What layers inside a backbone add to the loss (regularizers, `add_loss`) is not slowed. Of
-      three modalities the second best may be slowed, too. Where heads have the weight 0, they have
-      to learn from the central loss (as in CentralNet), or s_k says nothing.
+    - "ogm", on-the-fly gradient modulation: `layers.GradientGate` has the equations.
+    - "pmr", prototypes of the classes: `layers.ClassPrototypes` has the equations.
     - "blend", online Gradient-Blending. With T and V for the training and validation loss of a head
       in an epoch, O = V - T, dO and dG = V_before - V from epoch to epoch, the weight of a head's
       loss is multiplied by a factor in proportion to
@@ -118,14 +109,6 @@ class FusionModel(keras.Model):
       epochs after which `fit` does not validate, have those of `compile` or what was before; so
       "val_loss" is one measure throughout. `train_on_batch` has no epochs, and changes nothing. The
       original trains every head alone for each estimate; here one training serves all.
-    - "pmr", prototypes. Each class has a prototype c_k in the features h_k of a modality, a running
-      mean over batches (0.2 of what was, 0.8 of the new mean); s_k comes from the distances:
-
-          loss = ... + weight * sum_{k: s_k < max s} CE(softmax(-||h_k - c_k||), y)
-
-      Features are the last hidden fusion point (averaged to a vector), or where a method cuts the
-      backbones, the tensor there. The original makes prototypes once an epoch, and slows the best
-      besides.
 
     Args:
         inputs: Dict `{modality: keras.Input}`, "present" too if used.
