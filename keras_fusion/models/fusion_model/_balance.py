@@ -51,11 +51,18 @@ class _Balance:
 
     def __init__(self, config, model):
         self.config, self.kind = config, config["kind"]
+        self._heads = list(model.heads)
+        self.betas = dict.fromkeys(self._heads, 1.0)  # of those that have a loss
         self.layers = {
             name: model.get_layer(f"{LAYERS[self.kind]}_{name}")
             for name in model.modalities
             if self.kind in LAYERS
         }
+
+    def set_betas(self, losses, loss_weights):
+        """Keeps the weights of the heads that have a loss, as `compile` got both, by head."""
+        trained = (head for head in self._heads if losses.get(head) is not None)
+        self.betas = {head: loss_weights.get(head, 1.0) for head in trained}
 
     def weighing(self, model, y, y_pred):
         """A context in which the model's losses are weighed for a step of training."""
@@ -170,8 +177,7 @@ class _Blend(_Balance):
     def weighing(self, model, y, y_pred):
         factors = ops.convert_to_tensor(self.state[0])
         weights = {
-            head: beta * factors[model.heads.index(head)]
-            for head, beta in model.loss_weights_of_heads().items()
+            head: beta * factors[model.heads.index(head)] for head, beta in self.betas.items()
         }
         return weighted_losses(model, y, y_pred, weights)
 
@@ -183,7 +189,7 @@ class _Blend(_Balance):
             values: List of arrays, those of `state` before.
             logs: Dict with `{head}_loss` and `val_{head}_loss`; without them nothing changes.
         """
-        betas = model.loss_weights_of_heads()
+        betas = self.betas
         keys = [f"{prefix}{head}_loss" for prefix in ("", "val_") for head in betas]
         if any(key not in logs or not np.isfinite(logs[key]) for key in keys):
             return values
@@ -207,8 +213,7 @@ class _Blend(_Balance):
 
     def coefficients(self, model):
         factors = ops.convert_to_numpy(self.state[0].value)
-        betas = model.loss_weights_of_heads() if model.compiled else dict.fromkeys(model.heads, 1.0)
-        return {h: float(b * factors[model.heads.index(h)]) for h, b in betas.items()}
+        return {h: float(b * factors[model.heads.index(h)]) for h, b in self.betas.items()}
 
 
 def blending(train_before, validation_before, train, validation):

@@ -52,7 +52,6 @@ class _State:
     scored: list | None = None  # heads that have a loss or metrics
     added_loss: object = None
     head_metrics: object = None  # of models with missing modalities
-    loss_weights: dict | None = None  # by head
     balance: object = None
 
 
@@ -209,11 +208,6 @@ class FusionModel(keras.Model):
         """
         balance = self._fusion.balance
         return {} if balance is None else balance.coefficients(self)
-
-    def loss_weights_of_heads(self):
-        """Dict `{head: weight}` of the heads that have a loss, as `compile` got them."""
-        weights, losses = self._fusion.loss_weights or {}, self._fusion.losses or {}
-        return {h: weights.get(h, 1.0) for h in self.heads if losses.get(h) is not None}
 
     def fusion_weights(self, x=None, per_sample=False):
         """The share of every source at every level.
@@ -388,7 +382,9 @@ class FusionModel(keras.Model):
         )
         self._fusion.arguments = given
         self._fusion.losses, self._fusion.scored = losses, scored
-        self._fusion.evidence, self._fusion.loss_weights = evidence, loss_weights
+        self._fusion.evidence = evidence
+        if self._fusion.balance is not None:
+            self._fusion.balance.set_betas(losses or {}, loss_weights or {})
         self._fusion.head_metrics = None
         if own is not None and any(own.values()):
             self._fusion.head_metrics = metrics_of_heads(self, own)

@@ -201,6 +201,15 @@ def test_state_survives_saving(balance, tmp_path):
     assert all(np.isfinite(value).all() for value in values_of(model).values())
 
 
+def test_blend_weighs_the_heads_of_the_last_compile():
+    model = linear(balance="blend")
+    assert model.balance_coefficients() == {"central": 1.0, "a": 1.0, "b": 1.0}
+    model.compile("sgd", {"central": "sparse_categorical_crossentropy"})
+    assert model.balance_coefficients() == {"central": 1.0}
+    sgd(model, unimodal_loss_weights=0.5)
+    assert model.balance_coefficients() == {"central": 1.0, "a": 0.5, "b": 0.5}
+
+
 def test_absent_in_the_whole_batch():
     model = sgd(linear(3, balance="ogm", missing_modalities=True))
     x = {**batch(model), "present": np.array([[1, 0, 1]] * 4)}
