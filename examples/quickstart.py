@@ -6,7 +6,7 @@ Data: scikit-learn's 1,797 handwritten digits, each seen through two sets of sin
 download). Trains a LeNet5 on each modality alone, and of both a CentralNet and the simple fusion
 that is hard to beat, a small Transformer over their features, with several seeds; prints a table
 and the fusion weights; writes two figures, the model (.keras) and a SavedModel into --output, loads
-the SavedModel in a process without keras_fusion and compares. About two minutes on two CPU cores.
+the SavedModel in a process without keras_fusion and compares. Two to four minutes on two CPU cores.
 Expected: both fusions beat both single modalities.
 """
 
