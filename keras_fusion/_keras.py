@@ -24,6 +24,11 @@ def history(tensor):
     return tensor._keras_history
 
 
+def mask_of(tensor):
+    """`KerasTensor._keras_mask`: which steps count, as far as the layers before say; or `None`."""
+    return getattr(tensor, "_keras_mask", None)
+
+
 def arguments_of(tensor):
     """`Operation._inbound_nodes`: `(args, kwargs)` of the call that made `tensor`."""
     operation, node, _ = history(tensor)

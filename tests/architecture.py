@@ -16,12 +16,11 @@ KNOWS = {
     "_arrays": set(),
     "_checks": set(),
     "_files": set(),
-    "_gamma": set(),
     "_keras": set(),
     "_replica": set(),
     "graph": {"_checks", "_keras"},
     "layers": {"_checks", "_keras", "_replica"},
-    "losses": {"_checks", "_gamma"},
+    "losses": {"_checks"},
     "metrics": {"_checks"},
     "backbones": {"graph", "layers"},
     "models.registry": {"_checks"},
@@ -53,7 +52,7 @@ KNOWS = {
 }
 CORE = {"keras", "numpy"}
 # Those that run on every backend as they are.
-NEUTRAL = {"_checks", "_gamma", "graph", "layers", "losses", "metrics", "backbones", "models"}
+NEUTRAL = {"_checks", "graph", "layers", "losses", "metrics", "backbones", "models"}
 BACKENDS = {"tensorflow", "jax", "torch"}
 # Importable where setup.py names them in an extra, and only inside functions.
 OPTIONAL = BACKENDS | {

@@ -88,8 +88,8 @@ def network(case, layer):
         (case.inputs, case.keywords),
     )
     columns = [
-        # Rescaling turns integers into floats.
-        keras.layers.Flatten()(keras.layers.Rescaling(1.0)(output))
+        # The sum turns integers into floats, and has no mask, of which Flatten would warn.
+        keras.layers.Flatten()(ops.add(output, 0.0))
         for output in keras.tree.flatten(layer(*inputs, **keywords))
     ]
     x = keras.layers.Concatenate()(columns) if len(columns) > 1 else columns[0]

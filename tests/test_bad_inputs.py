@@ -30,6 +30,7 @@ EXCEPTIONS = {
     "datasets.open.av_mnist.Sound", "evaluation.ModalitySubsets",
     "evaluation.NoiseCurves",
     "exporting.ExportReport", "layers.EvidenceFusion", "layers.FusionLayer", "layers.GradientGate",
+    "layers.LinearChainCRF", "losses.CRFLoss",
     "models.Method", "models.Methods", "training.Replicas",
 }  # fmt: skip
 

@@ -76,6 +76,13 @@ NAMES = {
             and _keras.history(nested().outputs[0]).operation.name == "net"
         ),
     ),
+    "KerasTensor._keras_mask": (
+        "cutting a network between layers that leave out steps",
+        lambda: (
+            _keras.mask_of(nested().outputs[0]) is None
+            and _keras.mask_of(keras.layers.Masking()(keras.Input((None, 2)))).dtype == "bool"
+        ),
+    ),
     "Operation._inbound_nodes": (
         "what a tensor was made of",
         lambda: _keras.made_of(nested().outputs[0])[0] is nested().get_layer("outer").output,

@@ -59,6 +59,8 @@ def test_layers(case):
     ("kind", "given"),
     [
         (kf.losses.EvidentialLoss, {"annealing_steps": 5}),
+        (kf.losses.BatchClassification, {"scale": 2.5}),
+        (kf.losses.SoftTriplet, {"scale": 2.5}),
         (kf.losses.WeightedBinaryCrossentropy, {"positive_weight": 3, "from_logits": True}),
         (kf.metrics.F1, {"threshold": 0.25}),
         (kf.metrics.ExpectedCalibrationError, {"bins": 7, "from_logits": True}),

@@ -11,6 +11,7 @@ from keras_fusion.datasets.catalogue import DatasetInfo, info, load_data
 from keras_fusion.datasets.downloads import download
 from keras_fusion.datasets.missing import drop_modalities
 from keras_fusion.datasets.pca import pca_modalities
+from keras_fusion.datasets.synchronizing import synchronize
 
 _HOMES = {"audio": __name__, **{name: p.__name__ for p in (licensed, open) for name in p.__all__}}
 
@@ -24,6 +25,7 @@ __all__ = [
     "info",
     "load_data",
     "pca_modalities",
+    "synchronize",
     *sorted(_HOMES),
 ]
 

@@ -11,6 +11,7 @@ from keras_fusion.models import methods as known_methods
 # The mean of predictions, the learned weighted mean, a network on the features side by side, and a
 # small Transformer over them.
 BASELINES = ("late_mean", "weighted_mean", "concat_features", "late_transformer")
+_ONE_A_SAMPLE = BASELINES[2:]  # they make one vector of a modality
 
 
 def baselines(
@@ -40,7 +41,8 @@ def baselines(
 
     Returns:
         Dictionary `{name: builder}`: "<modality> alone" for every modality, "late_mean",
-        "weighted_mean", "concat_features", "late_transformer", then `methods`. A builder takes no
+        "weighted_mean", "concat_features", "late_transformer" (not the last two where every step or
+        place has a prediction), then `methods`. A builder takes no
         arguments and returns a new compiled model. It can be pickled if `make_backbones` and
         `compile` can, as the functions of a module can.
 
@@ -99,7 +101,11 @@ def baselines(
         name: functools.partial(_compiled, function, make_backbones, compile)
         for name, function in made.items()
     }
-    next(iter(builders.values()))()  # what is wrong with the heads or `compile` is found out here
+    # What is wrong with the heads or `compile` is found out here.
+    first = next(iter(builders.values()))()
+    if len(first.output["central"].shape) > 2:
+        dropped = [name for name in _ONE_A_SAMPLE if name not in methods]
+        builders = {name: made for name, made in builders.items() if name not in dropped}
     return builders
 
 
@@ -172,7 +178,7 @@ def _compiled(function, make_backbones, compile):
 
 def _alone(backbones, modality, **predicts):
     """The prediction of one modality, with the head that it has in the fusions."""
-    parts = FusionBuilder(backbones, **predicts, name=f"{modality}_alone")
+    parts = FusionBuilder(backbones, **predicts, name=f"{modality}_alone", per_place=True)
     stream = next(stream for stream in parts.streams if stream.name == modality)
     return FusionModel(
         {modality: stream.inputs},

@@ -7,7 +7,13 @@ import numpy as np
 from keras import ops
 
 from keras_fusion.graph import ancestors
-from keras_fusion.models.fusion_model import called_on, uncertain_level, uncertainty_of
+from keras_fusion.models.fusion_model import (
+    called_on,
+    decoded_of,
+    has_chain,
+    uncertain_level,
+    uncertainty_of,
+)
 
 Endpoint = namedtuple("Endpoint", "function specs expected")
 """`function({input: tensor})` gives `{output: tensor}`; `specs` are its inputs by name;
@@ -96,6 +102,18 @@ def signatures(model):
             given,
             lambda x: model.uncertainty(structured(model, x)),
         )
+    if has_chain(model):
+        found["decode"] = Endpoint(
+            lambda inputs: {
+                "central": decoded_of(
+                    model,
+                    structured(model, _all_present(model, inputs)),
+                    lambda graph, x: graph(x, training=False),
+                )
+            },
+            given,
+            lambda x: {"central": model.decode(structured(model, x))},
+        )
     return found
 
 
@@ -162,7 +180,7 @@ def _levels(model):
 
 
 def _shares(model, levels, inputs):
-    """`{level_source: (batch,)}`; where the weights are the same for all samples, repeated."""
+    """`{level_source: (batch, ...)}`; where the weights are the same for all samples, repeated."""
     inputs = _all_present(model, inputs)
     ones = ops.ones((ops.shape(next(iter(inputs.values())))[0],))
     found = {}
@@ -172,7 +190,7 @@ def _shares(model, levels, inputs):
                 model, layer, structured(model, inputs), lambda graph, x: graph(x, training=False)
             )
             gates = ops.cast(layer.fusion_weights(*args, **kwargs), "float32")
-            shares = [gates[:, k] for k in range(len(sources))]
+            shares = [gates[..., k] for k in range(len(sources))]
         else:
             shares = [ones * share for share in fixed]
         found.update(zip((f"{level}_{source}" for source in sources), shares, strict=True))

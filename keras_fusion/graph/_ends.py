@@ -32,6 +32,15 @@ def end_of(chain):
     return shown, at if shown in _SHOWN else last
 
 
+def is_per_place(chain, at):
+    """Whether what link number `at` makes is there for every step or place of the output."""
+    made, last = chain[at], chain[-1]
+    if len(last.shape) < 2 or len(made.shape) < 2 or made.shape[-1] != last.shape[-1]:
+        return False
+    axis = getattr(made.operations[-1], "axis", -1)
+    return axis in (-1, len(made.shape))
+
+
 def _passes(operation):
     if isinstance(operation, layers.Activation):
         return _name(operation.activation) == "linear"

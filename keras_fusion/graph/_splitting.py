@@ -3,13 +3,15 @@
 from collections import namedtuple
 
 import keras
+from keras import ops
 
+from keras_fusion._keras import mask_of
 from keras_fusion.graph._reading import as_functional, is_nested, steps
 
 _Call = namedtuple("_Call", "operation args kwargs tensors")
 
 
-def split_at(model, paths, names):
+def split_at(model, paths, names, with_masks=False):
     """The pieces of a network from its input to the first path, from there to the second ...
 
     The pieces in a row compute what the network does. They use the layers of `model` itself:
@@ -21,9 +23,13 @@ def split_at(model, paths, names):
             nested model. Every path from input to output has to run through each of them, as it
             does through fusion points.
         names: The names of the pieces, one for each of `paths`.
+        with_masks: Boolean, whether pieces hand on which steps of a sequence count. Such a mask
+            lies past their first tensor. Defaults to `False`.
 
     Returns:
-        List of `keras.Model`, each with one input and one output.
+        List of `keras.Model`, each with one input and one output; `with_masks` of pairs, of it and
+        whether its output has a mask. Then a piece that needs the mask takes `[tensor, mask]`, and
+        one that makes it gives this; of the others the mask is that of their input.
 
     Raises:
         ValueError: a layer past which another path runs.
@@ -33,7 +39,11 @@ def split_at(model, paths, names):
     start, path_before, pieces = as_functional(model).inputs[0], "its input", []
     for path, name in zip(paths, names, strict=True):
         end = by_path[path]
-        pieces.append(_piece(model, found, (path_before, start), (path, end), name))
+        mask_before, mask = (mask_of(t) if with_masks else None for t in (start, end))
+        starts = [start] if mask_before is None else [start, mask_before]
+        ends = [end] if mask is None or mask is mask_before else [end, mask]
+        piece = _piece(model, found, (path_before, starts), (path, ends), name, mask is not None)
+        pieces.append((piece, mask is not None) if with_masks else piece)
         start, path_before = end, path
     return pieces
 
@@ -63,14 +73,20 @@ def _collect(model, prefix, paths, renamed, found, by_path):
         by_path[path] = renamed.get(id(step.tensors[0]), step.tensors[0])
 
 
-def _piece(model, calls, start, end, name):
-    """A model of the calls that lead from one tensor to another, both with their paths."""
-    (start_path, start), (end_path, end) = start, end
+def _piece(model, calls, start, end, name, copied=False):
+    """A model of the calls that lead from a tensor and its mask to others, both with their paths.
+
+    The first output, if it is `copied`, has lost the mask that Keras hangs on a tensor.
+    """
+    (start_path, starts), (end_path, ends) = start, end
     maker = {id(t): call for call in calls for t in call.tensors}
-    needed, waiting = set(), [end]
+    needed, reached, waiting = set(), {id(starts[0])}, [*ends]
     while waiting:
         tensor = waiting.pop()
-        if tensor is start or id(maker.get(id(tensor))) in needed:
+        if any(tensor is one for one in starts):
+            reached.add(id(tensor))
+            continue
+        if id(maker.get(id(tensor))) in needed:
             continue
         if id(tensor) not in maker:  # arrived at the input of the whole network
             raise ValueError(
@@ -81,8 +97,12 @@ def _piece(model, calls, start, end, name):
         call = maker[id(tensor)]
         needed.add(id(call))
         waiting += _tensors((call.args, call.kwargs))
-    inputs = keras.Input(start.shape[1:], dtype=start.dtype, name="input")
-    made = {id(start): inputs}
+    starts = [t for t in starts if id(t) in reached]
+    names = ("input", "mask")[: len(starts)]
+    inputs = [
+        keras.Input(t.shape[1:], dtype=t.dtype, name=n) for t, n in zip(starts, names, strict=True)
+    ]
+    made = {id(t): own for t, own in zip(starts, inputs, strict=True)}
     for call in calls:
         if id(call) in needed:
             args, kwargs = keras.tree.map_structure(
@@ -90,7 +110,11 @@ def _piece(model, calls, start, end, name):
             )
             outputs = keras.tree.flatten(call.operation(*args, **kwargs))
             made.update({id(a): b for a, b in zip(call.tensors, outputs, strict=True)})
-    return keras.Model(inputs, made[id(end)], name=name)
+    outputs = [made[id(end)] for end in ends]
+    if copied:  # TensorFlow's identity would keep it
+        outputs[0] = ops.add(outputs[0], 0)
+    one = [found[0] if len(found) == 1 else found for found in (inputs, outputs)]
+    return keras.Model(*one, name=name)
 
 
 def _tensors(structure):

@@ -19,7 +19,7 @@ from keras import layers
 from keras_fusion._checks import check_choice
 from keras_fusion._keras import flat_layers
 from keras_fusion.graph._chain import all_tensors, chain_of
-from keras_fusion.graph._ends import end_of
+from keras_fusion.graph._ends import end_of, is_per_place
 from keras_fusion.graph._reading import as_functional
 
 _POOLING = tuple(
@@ -71,6 +71,8 @@ class FusionPoints(list):
             activation of its prediction; "linear" if the last layer is a dense or convolutional
             one without activation, which may be logits or features; None if it ends in features;
             "unknown" if the last layer is not one of Keras' that show it, or a subclassed model.
+        per_place: Boolean, whether that activation goes over the last axis of what comes out, so
+            that a sequence or map is one prediction for every step or place.
 
     Example:
 
@@ -79,9 +81,10 @@ class FusionPoints(list):
     'softmax'
     """
 
-    def __init__(self, points, head):
+    def __init__(self, points, head, per_place=False):
         super().__init__(points)
         self.head = head
+        self.per_place = per_place
 
     def __str__(self):
         rows = [("stage", "layer", "shape", "role")]
@@ -153,7 +156,7 @@ def fusion_points(model, ends_in=None):
     for end in ends:
         points.append(FusionPoint(end.path, end.shape, len(points), "stage", end.is_cut))
     points.append(FusionPoint(last.path, last.shape, len(points), role))
-    return FusionPoints(points, head)
+    return FusionPoints(points, head, is_per_place(chain, shown_at))
 
 
 def point_at(model, path):

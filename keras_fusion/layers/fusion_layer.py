@@ -48,8 +48,9 @@ class FusionLayer(keras.layers.Layer):
             none. `"layer"`: its method `fusion_weights()` gives a NumPy array `(sources,)`, the
             same for all samples. `"sample"`: its method
             `fusion_weights(modalities, present=None)`, with the arguments of `call`, gives a
-            tensor `(batch, sources)`. Shares are not negative and sum to 1 (or are all 0).
-            Defaults to `None`.
+            tensor `(batch, sources)`, or `(batch, ..., sources)` where every step or place has
+            shares of its own; an argument `mask` gets which steps count. Shares are not negative
+            and sum to 1 (or are all 0). Defaults to `None`.
         widths: List of integers, the numbers of features that the layer was built for.
 
     Call arguments:
@@ -270,9 +271,10 @@ def column(table, k, rank):
 
 
 def masked_softmax(scores, present=None):
-    """Shares `(batch, modalities, units)` that sum to 1 over the modalities that are present."""
+    """Shares `(batch, ..., modalities, units)` that sum to 1 over the modalities present."""
     if present is None:
-        return ops.softmax(scores, axis=1)
-    here = ops.cast(present, "bool")[:, :, None]
-    shares = ops.softmax(ops.where(here, scores, -1e30), axis=1)
+        return ops.softmax(scores, axis=-2)
+    between = (1,) * (len(scores.shape) - 3)
+    here = ops.reshape(ops.cast(present, "bool"), (-1, *between, scores.shape[-2], 1))
+    shares = ops.softmax(ops.where(here, scores, -1e30), axis=-2)
     return ops.where(here, shares, 0.0)

@@ -14,7 +14,8 @@ class GatedMultimodalUnit(FusionLayer):
     """Gated sum of the modalities: for every sample and unit, how much of each is let in.
 
     Use it where one modality is right for some samples and another for others. `build_gmu`
-    places it behind the backbones for you. The modalities may differ in width.
+    places it behind the backbones for you. The modalities may differ in width. On sequences and
+    maps every step or place has gates of its own, made by the same weights.
 
     Two modalities share one gate, n > 2 have one each (GMU paper, Sect. 3.1; its equations have
     no numbers):
@@ -35,7 +36,8 @@ class GatedMultimodalUnit(FusionLayer):
         **kwargs: The arguments of every Keras layer.
 
     Call arguments:
-        modalities: List of two or more vectors.
+        modalities: List of two or more vectors, sequences or maps, of equal shape but for the
+            last axis.
         present: Optional tensor `(batch, number of modalities)`, booleans or 0/1, in the order of
             `modalities`. An absent modality, NaN included, counts as zeros, and its gate is shut.
             In every unit the gates of those present are multiplied by
@@ -43,13 +45,13 @@ class GatedMultimodalUnit(FusionLayer):
             the only one present gets gate 1. A sample without any modality gets zeros.
 
     Input shape:
-        List of `(batch, features_k)`.
+        List of `(batch, ..., features_k)`.
 
     Output shape:
-        `(batch, units)`, values in (-1, 1) for two modalities and (-n, n) for n.
+        `(batch, ..., units)`, values in (-1, 1) for two modalities and (-n, n) for n.
 
     Raises:
-        TypeError, ValueError: arguments out of their range, or anything but a list of vectors.
+        TypeError, ValueError: arguments out of their range, or anything but such a list.
 
     Example:
 
@@ -69,7 +71,7 @@ class GatedMultimodalUnit(FusionLayer):
     """
 
     min_modalities = 2
-    ranks = (2,)
+    equal = "all but features"
     fusion_weights_per = "sample"
 
     def __init__(self, units, gate_on="inputs", use_bias=False, **kwargs):
@@ -97,41 +99,50 @@ class GatedMultimodalUnit(FusionLayer):
         hidden, log_gates = self._hidden_and_gates(modalities, present)
         gates = ops.exp(log_gates)
         if present is not None:
-            gates = masked_softmax(log_gates, present) * ops.sum(gates, axis=1, keepdims=True)
+            gates = masked_softmax(log_gates, present) * ops.sum(gates, axis=-2, keepdims=True)
         gates = ops.cast(gates, self.compute_dtype)
-        return sum(gates[:, k] * ops.tanh(h) for k, h in enumerate(hidden))
+        return sum(gates[..., k, :] * ops.tanh(h) for k, h in enumerate(hidden))
 
     def _hidden_and_gates(self, modalities, present):
-        """The projections before the tanh, and log z, `(batch, modalities, units)` in float32."""
+        """The projections before the tanh, and log z, `(..., modalities, units)` in float32."""
         modalities = self.mask_absent(modalities, present)
         hidden = [p(x) for p, x in zip(self.projections, modalities, strict=True)]
         seen = modalities if self.gate_on == "inputs" else hidden
         # Logarithms: a gate may be so near 0 that a quotient of gates is none.
         scores = ops.cast(self.gate(ops.concatenate(seen, axis=-1)), "float32")
         if len(hidden) == 2:
-            return hidden, ops.stack([ops.log_sigmoid(scores), ops.log_sigmoid(-scores)], axis=1)
-        return hidden, ops.log_sigmoid(ops.reshape(scores, (-1, len(hidden), self.units)))
+            return hidden, ops.stack([ops.log_sigmoid(scores), ops.log_sigmoid(-scores)], axis=-2)
+        scores = ops.stack(ops.split(scores, len(hidden), axis=-1), axis=-2)
+        return hidden, ops.log_sigmoid(scores)
 
     def compute_output_shape(self, modalities_shape=(), present_shape=None):
         shapes = self.check_shapes(modalities_shape, present_shape=present_shape)
-        return (shapes[0][0], self.units)
+        return (*shapes[0][:-1], self.units)
 
-    def fusion_weights(self, modalities, present=None):
-        """The share of every modality, for each sample.
+    def compute_mask(self, modalities, mask=None):
+        # Of vectors it would be a mask of samples, which losses would count.
+        return None if len(modalities[0].shape) == 2 else super().compute_mask(modalities, mask)
+
+    def fusion_weights(self, modalities, present=None, mask=None):
+        """The share of every modality, for each sample, and each step or place that it has.
 
         In every unit a modality's share is its gate over the sum of all gates (for two
         modalities the gate itself: z and 1 - z); what is returned is the mean over the units.
 
         Args:
             modalities, present: As in the call.
+            mask: Optional list with a bool tensor `(batch, ...)` or `None` for each modality, the
+                steps that count. Defaults to `None`.
 
         Returns:
-            Tensor `(batch, number of modalities)`: floats in [0, 1] that sum to 1 for every
-            sample (zeros for one without any modality).
+            Tensor `(batch, ..., number of modalities)`: floats in [0, 1] that sum to 1 for every
+            sample, step or place (zeros for one without any modality, and for padded steps).
         """
         self.check_built()
         _, log_gates = self._hidden_and_gates(modalities, present)
-        return ops.mean(masked_softmax(log_gates, present), axis=-1)
+        shares = ops.mean(masked_softmax(log_gates, present), axis=-1)
+        counts = self.compute_mask(modalities, mask)
+        return shares if counts is None else shares * ops.cast(counts, shares.dtype)[..., None]
 
     def get_config(self):
         return {

@@ -113,6 +113,11 @@ def class_weighted(class_weight, y, sample_weight, model):
             "class_weight: expected one array of labels; with several, give sample_weight=. "
             f"Received: y is a {type(y).__name__}"
         )
+    if any(len(output.shape) > 2 for output in _outputs(model)):
+        raise ValueError(
+            "class_weight: expected a model with one prediction a sample, as in Keras; of steps or "
+            "places sample_weight= says it. Received: a prediction for each of them"
+        )
     labels = np.asarray(y)
     if labels.ndim == 2 and labels.shape[1] > 1:
         classes, is_label = labels.shape[1], labels.sum(axis=1, keepdims=True) == 1
@@ -147,8 +152,11 @@ def class_weighted(class_weight, y, sample_weight, model):
 
 def _classes(model):
     """How many classes a model tells apart; None if that is not known."""
-    outputs = keras.tree.flatten(model.output) if hasattr(model, "output") else []
-    widths = {output.shape[-1] for output in outputs}
+    widths = {output.shape[-1] for output in _outputs(model)}
     if len(widths) != 1 or None in widths:
         return None
     return max(2, *widths)
+
+
+def _outputs(model):
+    return keras.tree.flatten(model.output) if hasattr(model, "output") else []

@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_fusion._checks import check_bool, check_choice, check_int
+from keras_fusion.metrics import recall_at_k, unit_length
 from keras_fusion.models.assembly import features_model, named_backbones
 from keras_fusion.models.fusion_model import (
     check_finite_inputs,
@@ -18,7 +19,6 @@ from keras_fusion.models.fusion_model import (
 )
 from keras_fusion.training._alignment_losses import canonical
 from keras_fusion.training._alignment_model import STARTS, Aligner, Batches, arrays
-from keras_fusion.training._recall import recalls, unit
 from keras_fusion.training._replica_data import check_data_set, is_data_set
 
 
@@ -221,8 +221,8 @@ class Alignment:
             for b in names:
                 others = [name for name in names if name != b]
                 *xs, y = _here(predicted, [*others, b])
-                x = np.prod([unit(x) for x in xs], axis=0)
-                found[*others, b] = {"samples": len(y), **recalls(x, y, ks)}
+                x = np.prod([unit_length(x) for x in xs], axis=0)
+                found[*others, b] = {"samples": len(y), **recall_at_k(x, y, ks)}
             return found
         for a, b in permutations(names, 2):
             x, y = _here(predicted, [a, b])
@@ -230,7 +230,7 @@ class Alignment:
                 x, y = (
                     (v - mean) @ w for v, (mean, w) in zip((x, y), self._maps[a, b], strict=True)
                 )
-            found[a, b] = {"samples": len(x), **recalls(x, y, ks)}
+            found[a, b] = {"samples": len(x), **recall_at_k(x, y, ks)}
         return found
 
 

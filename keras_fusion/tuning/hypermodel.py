@@ -35,10 +35,11 @@ class FusionHyperModel(keras_tuner.HyperModel):
         backbones: Dict `{modality: function that returns a new keras.Model}`, or one function that
             returns the dict of models. A function gets those of `hp`, `dropout` and `method` that
             it has arguments for; `dropout` is the hyperparameter `backbone_dropout`.
-        space: Optional string or dict, what is searched: the name of a preset, `"centralnet-paper"`
-            or `"gmu-paper"`; or a dict, see `default_space`. With several methods the dict is
-            `{method: space}`, and hyperparameters beside the methods are shared by all that have
-            them. Defaults to `None`, the `default_space` of the method.
+        space: Optional string or dict, what is searched: the name of a preset (`PRESETS`:
+            `"centralnet-paper"`, `"centralnet-depth"` or `"gmu-paper"`), or a dict, see
+            `default_space`. With several methods the dict is `{method: space}`, and hyperparameters
+            beside the methods are shared by all that have them. Defaults to `None`, the
+            `default_space` of the method.
         loss, metrics: Of `compile`, as there.
         optimizer: String, or function of the learning rate that returns a new optimizer. A space
             without `learning_rate` leaves the optimizer its own. Defaults to `"adam"`.

@@ -42,6 +42,26 @@ PRESETS = {
             "backbone_dropout": {"values": [0.15, 0.25, 0.35, 0.5], "default": 0.5},
         },
     },
+    # CentralNet, Sect. 3.1, Fig. 4: which operation at which of LeNet5's depths, 0 (the inputs) to
+    # 4 (the prediction), and how many of them CentralNet needs. The ensemble's fusion is a hidden
+    # one, so that its other members stay what they are.
+    "centralnet-depth": {
+        **{
+            operation: {"learning_rate": 0.01, "backbone_dropout": 0.5, "level": [0, 1, 2, 3, 4]}
+            for operation in ("sum", "subtract", "product")
+        },
+        "fusion_ensemble": {
+            "learning_rate": 0.01,
+            "backbone_dropout": 0.5,
+            "operation": ["sum", "subtract", "product"],
+            "level": [0, 1, 2, 3],
+        },
+        "centralnet": {
+            "learning_rate": 0.01,
+            "backbone_dropout": 0.5,
+            "fusion_levels": ["auto", 1, 2, 3],
+        },
+    },
     # The authors' code draws 25 of these at random: give max_trials=25. It also draws the range
     # of every initial weight and a max-norm of every layer, which `build_gmu` does not have.
     "gmu-paper": {

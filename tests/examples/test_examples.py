@@ -75,6 +75,18 @@ def test_trusted(module, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("task", ["steps", "pixels"])
+def test_per_place(module, capsys, task):
+    parts = {"train": 20, "validation": 10, "test": 10}
+    module("per_place.py", task, "--seeds", 1, "--epochs", 1, PARTS=parts).main()
+    rows = capsys.readouterr().out.splitlines()
+    alone = {"steps": ["arm", "foot"], "pixels": ["brightness", "depth"]}[task]
+    methods = [*(f"{name} alone" for name in alone), "late_mean", "centralnet", "gmu"]
+    assert [row[:18].strip() for row in rows[1:]] == methods
+    assert all(0 < float(row[18:].split()[0]) < 1 for row in rows[1:])
+
+
+@pytest.mark.slow
 def test_modality_balance(module, capsys):
     options = ("--seeds", 2, "--epochs", 2, "--limit", 64)
     module("modality_balance.py", *options, BALANCES=(None, "blend", "pmr")).main()
@@ -119,6 +131,16 @@ def test_alignment(module, capsys):
     printed = capsys.readouterr().out
     assert "400 samples, 2 seeds" in printed and "image_a to image_b" in printed
     assert "aligned, infonce" in printed and "paired t test" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["classification", "triplet"])
+def test_retrieval(module, capsys, loss):
+    module("retrieval.py", "--seeds", 1, "--epochs", 2, "--loss", loss).main()
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [" ".join(row[:-9]) for row in rows] == ["image and text", "image alone", "text alone"]
+    both, image, text = (float(row[-9]) for row in rows)
+    assert both > image > text
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from scipy.special import logsumexp
 
 import keras_fusion as kf
 from keras_fusion.training import _alignment_losses as losses
-from keras_fusion.training._recall import recalls
 
 LOSSES = ("infonce", "siglip", "symile", "dcca", "correlation")
 RNG = np.random.default_rng(0)
@@ -136,16 +135,6 @@ def test_gradient_of_dcca():
         change[place] = 0.02
         expected = (value(change) - value(-change)) / 0.04
         assert step[place] == pytest.approx(expected, rel=0.05, abs=2e-3), place
-
-
-def test_recall():
-    """Of five made by hand; equal ones count as if drawn."""
-    queries = np.eye(5)
-    candidates = np.eye(5)[[0, 1, 3, 2, 4]]
-    assert recalls(queries, candidates, [1, 5]) == {"recall@1": 0.6, "recall@5": 1.0}
-    equal = np.ones((5, 2))
-    assert recalls(equal, equal, [1, 2]) == pytest.approx({"recall@1": 0.2, "recall@2": 0.4})
-    assert np.isnan(recalls(equal[:0], equal[:0], [1])["recall@1"])
 
 
 def pairs(samples=96, seed=0):

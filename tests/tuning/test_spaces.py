@@ -78,6 +78,22 @@ def test_presets_hold_what_the_papers_found():
                 check_entry(name, entry)
 
 
+@pytest.mark.parametrize("method", kf.tuning.PRESETS["centralnet-depth"])
+def test_every_depth_of_the_paper_is_one_of_lenet5(method):
+    """Of the preset the deepest and no deeper: the levels end at the prediction, or before it."""
+    space = kf.tuning.PRESETS["centralnet-depth"][method]
+    nets = [kf.backbones.lenet5((8, 8, 1)) for _ in range(2)]
+    stages = [point for point in kf.fusion_points(nets[0]) if point.role == "stage"]
+    if method == "centralnet":
+        assert space["fusion_levels"] == ["auto", *range(1, len(stages) + 1)]
+        return
+    deepest = 1 + len(stages) - (method == "fusion_ensemble")
+    assert space["level"] == list(range(deepest + 1))
+    kf.build(method, nets, level=deepest)
+    with pytest.raises(ValueError, match="level: expected"):
+        kf.build(method, nets, level=deepest + 1)
+
+
 def test_a_default_space_is_a_copy():
     kf.tuning.default_space("sum")["level"].append(7)
     kf.tuning.default_space("hybrid")["level"]["values"].append(7)

@@ -8,9 +8,9 @@ the smallest, widths padded or projected to one.
 
 from keras import layers
 
-from keras_fusion.layers import AverageAxes, MaskedAverage, PadFeatures
+from keras_fusion.layers import AverageAxes, MaskedAverage, PadFeatures, ResampleTime
 
-ALIGNMENTS = ("auto", "pad", "project")
+ALIGNMENTS = ("auto", "pad", "project", "time")
 _AXES = {2: "", 3: "t", 4: "hw", 5: "thw"}
 
 
@@ -25,7 +25,9 @@ def align_tensors(tensors, names, level, align="auto", max_width=1024):
         align: String. `"pad"`: features are padded with zeros to the widest (no weights, no upper
             limit); `"project"`: every tensor of another width than the target is projected by a
             Dense layer (on maps a 1x1 convolution); `"auto"`: wider ones than `max_width` are
-            projected down to it, narrower ones than the target padded. Defaults to `"auto"`.
+            projected down to it, narrower ones than the target padded; `"time"`: as "auto", and
+            sequences and videos are resampled to the shortest, where "auto" pools them, with
+            windows of whole steps. Defaults to `"auto"`.
         max_width: Positive integer, the largest target width with `"auto"` and `"project"`.
             Defaults to `1024`.
 
@@ -39,7 +41,7 @@ def align_tensors(tensors, names, level, align="auto", max_width=1024):
         average_to(t, axes, f"{n}_average_{level}") for t, n in zip(tensors, names, strict=True)
     ]
     sizes = _smallest([tuple(t.shape[1:-1]) for t in tensors], names, level)
-    tensors = [_pool(t, sizes, f"{n}_pool_{level}") for t, n in zip(tensors, names, strict=True)]
+    tensors = [sized(t, sizes, n, level, align) for t, n in zip(tensors, names, strict=True)]
     widths = [t.shape[-1] for t in tensors]
     target = max(widths) if align == "pad" else min(max(widths), max_width)
     aligned = []
@@ -99,10 +101,13 @@ def _smallest(sizes, names, level):
     return tuple(target)
 
 
-def _pool(tensor, target, name):
-    if tuple(tensor.shape[1:-1]) == target:
+def sized(tensor, size, name, level, align="auto"):
+    """`tensor` with the sizes `size`, pooled, or over time resampled if `align` is "time"."""
+    if align == "time" and axes_of(tensor.shape)[:1] == "t" and tensor.shape[1] != size[0]:
+        tensor = ResampleTime(size[0], name=f"{name}_time_{level}")(tensor)
+    if tuple(tensor.shape[1:-1]) == size:
         return tensor
-    return pool_to(tensor, target, "average", name)
+    return pool_to(tensor, size, "average", f"{name}_pool_{level}")
 
 
 def pool_to(tensor, target, kind="max", name=None):
@@ -129,3 +134,33 @@ def pool_to(tensor, target, kind="max", name=None):
     strides = tuple(a // b for a, b in zip(size, target, strict=True))
     windows = tuple(a - (b - 1) * s for a, b, s in zip(size, target, strides, strict=True))
     return pooling(windows, strides, padding="valid", name=name)(tensor)
+
+
+def at_places(x, places, name):
+    """A tensor brought to the size `places`: averaged, or repeated by whole factors.
+
+    Args:
+        x: Tensor `(batch, *size, features)`.
+        places: Tuple of integers, or `None` where a size is open.
+        name: String, of the layer that may be needed.
+    """
+    size = tuple(x.shape[1:-1])
+    if size == places:
+        return x
+    if len(size) == len(places) and None not in size + places:
+        if all(a >= b for a, b in zip(size, places, strict=True)):
+            return pool_to(x, places, "average", name)
+        if all(b % a == 0 for a, b in zip(size, places, strict=True)):
+            return grown(x, places, name)
+    raise ValueError(
+        f"{name}: expected a tensor of the size {places}, of which every step or place has a "
+        f"prediction, or one that can be pooled or repeated to it. Received: size {size}. Choose "
+        "another layer with taps="
+    )
+
+
+def grown(x, size, name):
+    """A sequence, map or video whose steps and places are repeated, by whole factors, to `size`."""
+    factors = tuple(b // a for a, b in zip(x.shape[1:-1], size, strict=True))
+    layer = getattr(layers, f"UpSampling{len(factors)}D")
+    return layer(factors if len(factors) > 1 else factors[0], name=name)(x)

@@ -51,6 +51,11 @@ class Balance:
 
     def check(self, head, keep_heads):
         """An error for a kind that this prediction, or a model without heads, rules out."""
+        if self.kind in ("ogm", "pmr") and head.places:
+            raise ValueError(
+                'balance: expected None or "blend" where every step or place has a prediction. '
+                f"Received: {self.kind!r}"
+            )
         if self.kind in ("ogm", "pmr") and head.activation == "linear":
             raise ValueError(
                 'balance: expected None or "blend" for regression, as the others need classes. '

@@ -4,13 +4,14 @@ from keras import layers
 
 from keras_fusion.backbones import conv_block, dense_block
 from keras_fusion.graph import shape_name
-from keras_fusion.models.assembly._alignment import average_to, axes_of, pool_to
+from keras_fusion.layers import ZeroMaskedSteps
+from keras_fusion.models.assembly._alignment import average_to, axes_of, grown, pool_to
 from keras_fusion.models.assembly._streams import pooled
 
 _FLATTEN_UP_TO = 8192  # values; above it a dense layer would outgrow the rest of the network
 
 
-def central_cell(x, target, kernel_size=3, dropout=0.5, name="central_cell"):
+def central_cell(x, target, kernel_size=3, dropout=0.5, name="central_cell", per_place=False):
     """The default cell: it mirrors what lies between two levels of the backbones.
 
     Between maps (or sequences, or videos): convolution, batch normalization, ReLU and
@@ -24,6 +25,8 @@ def central_cell(x, target, kernel_size=3, dropout=0.5, name="central_cell"):
         kernel_size: Positive integer, of the convolution. Defaults to `3`.
         dropout: Float in [0, 1), the rate after dense layers. Defaults to `0.5`.
         name: String, prefix of the layers' names. Defaults to `"central_cell"`.
+        per_place: Boolean, whether every step or place has a prediction: then maps may grow again
+            towards it, and padded steps reach no others. Defaults to `False`.
 
     Returns:
         Tensor of shape `(batch, *target)`.
@@ -38,8 +41,21 @@ def central_cell(x, target, kernel_size=3, dropout=0.5, name="central_cell"):
             "taps=, or give the cells with central=[...]"
         )
     x = average_to(x, axes, f"{name}_average")
+    if per_place:
+        x = _ready(x, target[:-1], name)
     x = conv_block(x, target[-1], kernel_size, name=name)
     return x if x.shape[1:-1] == target[:-1] else pool_to(x, target[:-1], "max", f"{name}_pool")
+
+
+def _ready(x, size, name):
+    """The tensor without what stands in padded steps, and as large as the next level."""
+    if len(size) == 1:
+        x = ZeroMaskedSteps(name=f"{name}_steps")(x)
+    pairs = list(zip(x.shape[1:-1], size, strict=True))
+    grows = any(a is not None and b is not None and b > a for a, b in pairs)
+    if not grows or any(b % a for a, b in pairs):
+        return x  # of sizes between, `pool_to` says what is wrong
+    return grown(x, size, f"{name}_grown")
 
 
 def flat(x, name):

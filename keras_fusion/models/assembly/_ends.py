@@ -14,22 +14,29 @@ _PROBABILITIES = ("softmax", "sigmoid")
 
 @dataclass(frozen=True)
 class Head:
-    """What is predicted: `activation` ("softmax", "sigmoid" or "linear") and `units`."""
+    """What is predicted: `activation` ("softmax", "sigmoid" or "linear") and `units`.
+
+    `places` is the shape without batch and units: `()` for one prediction a sample, `(time,)` for
+    one a step, `(height, width)` for one a pixel; `None` where a size is open.
+    """
 
     activation: str
     units: int
+    places: tuple = ()
 
     def __call__(self, logits, name):
         # float32 under mixed precision too: probabilities near 0 and 1 need it.
         return layers.Activation(self.activation, dtype="float32", name=name)(logits)
 
 
-def read_ends(found, num_classes, units, head, ends_in):
+def read_ends(found, num_classes, units, head, ends_in, per_place=False):
     """How each backbone ends, "probabilities", "logits" or "features", and the `Head` of all.
 
     Args:
         found: Dict `{modality: FusionPoints}`.
         num_classes, units, head, ends_in: See `build_centralnet`.
+        per_place: Boolean, whether there may be a prediction for every step or place. Defaults to
+            `False`.
     """
     if num_classes is not None and units is not None:
         raise ValueError(
@@ -45,22 +52,40 @@ def read_ends(found, num_classes, units, head, ends_in):
     asked = plain(num_classes if num_classes is not None else units)
     ends = {name: _end(name, found[name], asked, head, said[name]) for name in found}
     own = {name: found[name][-1] for name, end in ends.items() if end != "features"}
-    for name, point in own.items():
-        if len(point.shape) != 1:
-            raise ValueError(
-                f'backbone "{name}": expected one prediction per sample, (batch, classes). '
-                f"Received: {shape_name(point.shape)}. Predictions for every step or place are "
-                "not supported: pool them to one by a GlobalAveragePooling layer, or give the "
-                "backbone without its last layer, or say that these are features: "
-                f'ends_in={{"{name}": "features"}}; of features, num_classes= predicts one label '
-                "per sample"
-            )
+    places = _places(found, own, per_place)
     if asked is None:
-        asked = next(iter(own.values())).shape[0]
-    shared = Head(_activation(head, units, asked, [found[name].head for name in own]), asked)
+        asked = next(iter(own.values())).shape[-1]
+    activation = _activation(head, units, asked, [found[name].head for name in own])
+    shared = Head(activation, asked, places)
     for name, point in own.items():
-        _check_fits(name, ends[name], found[name].head, point.shape[0], shared)
+        _check_fits(name, ends[name], found[name].head, point.shape[-1], shared)
     return ends, shared
+
+
+def _places(found, own, per_place):
+    """For which steps or places all predict, `()` for one prediction per sample."""
+    name = next((name for name, point in own.items() if len(point.shape) > 1), None)
+    if name is None:
+        return ()
+    shape = own[name].shape
+    if not per_place:
+        raise ValueError(
+            f'backbone "{name}": expected one prediction per sample, (batch, classes). '
+            f"Received: {shape_name(shape)}. Predictions for every step or place are fused by "
+            "centralnet, gmu and the late methods only. Here pool them to one by a "
+            "GlobalAveragePooling layer, or give the backbone without its last layer, or say that "
+            f'these are features: ends_in={{"{name}": "features"}}; of features, num_classes= '
+            "predicts one label per sample"
+        )
+    for other, points in found.items():
+        if points[-1].shape[:-1] != shape[:-1]:
+            raise ValueError(
+                "expected backbones that all end in the same steps or places, as "
+                f'"{name}" predicts for {shape_name(shape[:-1])} of them. Received: backbone '
+                f'"{other}" ends in {shape_name(points[-1].shape)}. Resample one (a pooling or '
+                "UpSampling layer), or pool all to one prediction per sample"
+            )
+    return tuple(shape[:-1])
 
 
 def ends_without_head(found, ends_in):
@@ -97,6 +122,8 @@ def _end(name, points, asked, head, said):
     """How one backbone ends; an error if that cannot be known."""
     shown, shape = points.head, points[-1].shape
     if said is None and shown in _PROBABILITIES:
+        if len(shape) > 1 and not points.per_place:
+            raise ValueError(_unseen_end(name, points))
         return "probabilities"
     if said is None and shown in ("linear", "unknown"):
         # With another number of values it cannot be the prediction.

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from keras_fusion.graph import shape_name
-from keras_fusion.models.assembly._alignment import align_tensors
+from keras_fusion.models.assembly._alignment import align_tensors, at_places
 from keras_fusion.models.assembly._cells import central_cell, flat
 
 
@@ -108,21 +108,23 @@ def cells_above(levels, head, cells=None, kernel_size=3, dropout=0.5):
             f"central: expected a list of {len(levels)} cells, one per level ({shapes}). "
             f"Received: {cells!r}"
         )
-    targets = [level_shape(level) for level in levels[1:]] + [(head.units,)]
+    targets = [level_shape(level) for level in levels[1:]] + [(*head.places, head.units)]
     return [
         _checked(cell, target, i)
         if cell is not None
-        else _default(target, i, i + 1 == len(levels), kernel_size, dropout)
+        else _default(target, i, i + 1 == len(levels), kernel_size, dropout, head.places != ())
         for i, (cell, target) in enumerate(zip(cells, targets, strict=True))
     ]
 
 
-def _default(target, level, is_last, kernel_size, dropout):
+def _default(target, level, is_last, kernel_size, dropout, per_place):
     name = f"central_cell_{level}"
     if is_last:
-        logits = layers.Dense(target[0], name="central_logits")
+        logits = layers.Dense(target[-1], name="central_logits")
+        if len(target) > 1:
+            return lambda fused: logits(at_places(fused, target[:-1], f"{name}_places"))
         return lambda fused: logits(flat(fused, f"{name}_flat"))
-    return lambda fused: central_cell(fused, target, kernel_size, dropout, name)
+    return lambda fused: central_cell(fused, target, kernel_size, dropout, name, per_place)
 
 
 def _checked(cell, target, level):

@@ -58,6 +58,7 @@ def make_streams(
     placeholders=None,
     with_heads=True,
     leave=None,
+    per_place=False,
 ):
     """Reads the backbones, finds their points and heads, and calls them on new inputs.
 
@@ -71,6 +72,7 @@ def make_streams(
         placeholders: Optional dict `{modality: placeholder}`, see `mask_input`; needed with
             `present`. Defaults to `None`.
         leave: Optional function, see `Stream`. Defaults to `None`, tensors leave as they are.
+        per_place: Boolean, see `FusionBuilder`. Defaults to `False`.
 
     Returns:
         A list of `Stream`, in the order of `backbones`, and the `Head` they share.
@@ -78,7 +80,7 @@ def make_streams(
     found = {name: _points(name, model) for name, model in backbones.items()}
     _check_shared(backbones)
     if with_heads:
-        ends, shared = read_ends(found, num_classes, units, head, ends_in)
+        ends, shared = read_ends(found, num_classes, units, head, ends_in, per_place)
     else:
         ends, shared = ends_without_head(found, ends_in), None
     found = {n: _read_as(model, found[n], ends[n]) for n, model in backbones.items()}
@@ -232,7 +234,8 @@ def add_head(stream, head):
             stream.logits = ProbabilitiesToLogits(head.activation, name=f"{name}_logits")(end)
         return
     if stream.ends_in == "features":
-        end = layers.Dense(head.units, name=f"{name}_logits")(pooled(end, f"{name}_flat"))
+        end = end if head.places else pooled(end, f"{name}_flat")
+        end = layers.Dense(head.units, name=f"{name}_logits")(end)
     stream.logits = end
     stream.prediction = head(end, f"{name}_head")
 

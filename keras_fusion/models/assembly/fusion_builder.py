@@ -5,10 +5,11 @@ import inspect
 import keras
 from keras import layers, ops
 
-from keras_fusion._checks import plain
+from keras_fusion._checks import check_bool, plain
 from keras_fusion.backbones import dense_block, dropped
 from keras_fusion.graph import shape_name
-from keras_fusion.layers import ModDrop
+from keras_fusion.layers import MaskAbsentSteps, ModDrop
+from keras_fusion.models.assembly._alignment import at_places
 from keras_fusion.models.assembly._balance import Balance
 from keras_fusion.models.assembly._features import last_tensors, last_tokens, tensors_at
 from keras_fusion.models.assembly._levels import cells_above, paired_levels
@@ -32,13 +33,16 @@ class FusionBuilder:
             name: The arguments that all builders share, in this order; see `build_centralnet`.
         main: Optional string, the modality that comes first whatever the order of the backbones.
             Defaults to `None`.
+        per_place: Boolean, whether the method takes backbones that predict for every step of a
+            sequence or place of a map, and does so too. Defaults to `False`: they are refused.
 
     Attributes:
         names: List of the modalities' names, in the order in which layers get their tensors.
         streams: List of the modalities' streams, in that order: `name`, `inputs`, `points` and
             `tensors` (the fusion points), `logits` and `prediction`.
-        head: What is predicted: `activation` and `units`; called on logits and a name it gives
-            the prediction.
+        head: What is predicted: `activation`, `units` and `places`, the shape of the steps or
+            places that have a prediction each, `()` if the sample has one; called on logits and a
+            name it gives the prediction.
         present: The mask of the modalities that are there, `(batch, modalities)` in the order of
             `names`; None unless the model is built with `missing_modalities`.
 
@@ -70,16 +74,20 @@ class FusionBuilder:
         name="fusion",
         *,
         main=None,
+        per_place=False,
     ):
         if not isinstance(name, str) or "/" in name:
             raise ValueError(f"name: expected a string without '/'. Received: {name!r}")
         check_first_names("name", [name])
+        check_bool("per_place", per_place)
         backbones = with_first(named_backbones(backbones), main)
         placeholders = placeholders_for(backbones, plain(missing_modalities))
         self._mask = keras.Input((len(backbones),), name="present") if placeholders else None
         self._balance = Balance(balance, backbones)
         options = (num_classes, units, head, ends_in, taps, self._mask, placeholders)
-        self.streams, self.head = make_streams(backbones, *options, leave=self._balance.leaving)
+        self.streams, self.head = make_streams(
+            backbones, *options, leave=self._balance.leaving, per_place=per_place
+        )
         self.names = [s.name for s in self.streams]
         self.present = self._mask
         if self._mask is not None and sorted(self.names) != self.names:
@@ -116,14 +124,20 @@ class FusionBuilder:
         return last_tensors(self.streams, self._kept(keep_heads))
 
     def features(self, keep_heads=None):
-        """The modalities' features: their last hidden tensors as vectors.
+        """The modalities' features: their last hidden tensors as vectors, one for each prediction.
 
         Args:
             keep_heads: As in `tensors`.
 
         Returns:
-            List of tensors `(batch, features_k)`, maps and sequences averaged.
+            List of tensors `(batch, features_k)`, maps and sequences averaged; where every step or
+            place has a prediction `(batch, *places, features_k)`, brought to the places' size.
         """
+        if places := self.head.places:
+            return [
+                at_places(x, places, f"{name}_places_level_0")
+                for x, name in zip(self.tensors(keep_heads), self.names, strict=True)
+            ]
         return [
             pooled(x, f"{name}_average_level_0")
             for x, name in zip(self.tensors(keep_heads), self.names, strict=True)
@@ -195,6 +209,8 @@ class FusionBuilder:
             What the layer returns.
         """
         takes, present = inspect.signature(layer.call).parameters, self.present
+        if present is not None and len(self.head.places) == 1:
+            tensors = self._without_absent_steps(tensors, layer.name)
         if present is not None and "present" not in takes:
             tensors = ModDrop(0.0, name=f"{layer.name}_present")(tensors, present=present)
         if central is not None and "central" in takes:
@@ -206,6 +222,16 @@ class FusionBuilder:
         if present is not None and "present" in takes:
             arguments["present"] = present
         return layer(tensors, **arguments)
+
+    def _without_absent_steps(self, tensors, label):
+        """Sequences whose masks say of an absent one that no step counts."""
+        columns = ops.split(self.present, len(self.names), axis=1)
+        return [
+            MaskAbsentSteps(dtype=x.dtype, name=f"{label}_{name}_steps")([x, here])
+            if len(x.shape) == 3
+            else x
+            for x, name, here in zip(tensors, self.names, columns, strict=True)
+        ]
 
     def fuse(self, layer, tensors, level=0, label=None, central=None, **arguments):
         """`call` for a fusion layer, whose fusion weights the model will report.
@@ -253,12 +279,12 @@ class FusionBuilder:
         """The linear layer of the prediction.
 
         Args:
-            x: Tensor `(batch, features)`.
+            x: Tensor `(batch, ..., features)`.
             dropout: Float in [0, 1), the rate before it. Defaults to `0.0`.
             name: String, of the layer. Defaults to `"central_logits"`.
 
         Returns:
-            Tensor `(batch, classes)`.
+            Tensor `(batch, ..., classes)`.
         """
         return layers.Dense(self.head.units, name=name)(dropped(x, dropout, "central_dropout"))
 
@@ -266,7 +292,7 @@ class FusionBuilder:
         """The model.
 
         Args:
-            logits: Optional tensor `(batch, classes)`, what the central prediction is made of.
+            logits: Optional tensor `(batch, ..., classes)`, what the central prediction is made of.
                 Defaults to `None`.
             prediction: Optional tensor, the prediction itself, in place of `logits`. Defaults to
                 `None`.

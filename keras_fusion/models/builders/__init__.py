@@ -4,6 +4,7 @@ from keras_fusion.models.builders._xflow_connections import concatenated, connec
 from keras_fusion.models.builders.bottleneck import build_bottleneck
 from keras_fusion.models.builders.centralnet import build_centralnet
 from keras_fusion.models.builders.concat_features import build_concat_features
+from keras_fusion.models.builders.crf_fusion import build_crf_fusion
 from keras_fusion.models.builders.cross_attention import build_cross_attention
 from keras_fusion.models.builders.dtn import build_dtn, pretrain_dtn
 from keras_fusion.models.builders.early_fusion import build_early_fusion
@@ -33,6 +34,7 @@ __all__ = [
     "build_bottleneck",
     "build_centralnet",
     "build_concat_features",
+    "build_crf_fusion",
     "build_cross_attention",
     "build_dtn",
     "build_early_fusion",

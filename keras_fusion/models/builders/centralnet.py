@@ -47,6 +47,11 @@ def build_centralnet(
     central loss plus the unimodal ones, Eq. (2). The backbones keep their weights, share them
     with the new model, and stay frozen where `trainable=False`.
 
+    Backbones that end in a softmax or sigmoid over the last axis of a sequence or map predict for
+    every step or place (labelling, segmentation), and so does the model: their maps may grow again
+    towards the output, by whole factors, and padded steps that are masked reach no others. With
+    `ends_in="features"` such an end is features, and the sample has one prediction.
+
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models (then named after them). Two
             or more, each with one input and one output: functional, Sequential, keras.applications,
@@ -56,7 +61,9 @@ def build_centralnet(
         align: String, how tensors of different widths are brought to one: `"pad"`, zero-padding;
             `"project"`, a learned projection; or `"auto"`, padding up to `max_width` and projection
             down to it. Sizes are pooled to the smallest and kinds averaged (a video over time where
-            it meets a map, a map to a vector where it meets one). Defaults to `"auto"`.
+            it meets a map, a map to a vector where it meets one). `"time"` is `"auto"`, but for
+            sequences and videos that last equally long at different rates: they are brought to the
+            fewest steps by `ResampleTime`. Defaults to `"auto"`.
         central: Optional list with one cell per level, from the lowest to the last, which makes the
             central prediction's logits: a layer or a function on tensors, or `None` for one that
             mirrors the backbones. A cell's output has the shape of the next level. Defaults to
@@ -137,6 +144,7 @@ def build_centralnet(
         balance,
         missing_modalities,
         name,
+        per_place=True,
     )
     levels = parts.levels(align, max_width)
     cells = parts.cells(levels, central, kernel_size, dropout)

@@ -95,7 +95,7 @@ def build_ensemble(
             "balance: expected None together with inputs=..., as a classifier is no modality "
             f"there. Received: {balance!r} with inputs={inputs!r}"
         )
-    parts = FusionBuilder(backbones, **options, name=name)
+    parts = FusionBuilder(backbones, **options, name=name, per_place=True)
     shared = _shared_inputs(parts.streams, _checked_inputs(inputs, parts.names))
     predictions, classifiers = {}, {}
     for stream in parts.streams:

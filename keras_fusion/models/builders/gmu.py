@@ -49,7 +49,8 @@ def build_gmu(
     Use it where it depends on the sample which modality can be trusted, and to read that off:
     `model.fusion_weights(x, per_sample=True)`. The features of a modality are its last hidden
     fusion point, a map or sequence averaged to a vector; a backbone without hidden layers gives
-    what it outputs, or what it gets if it consists of its prediction alone.
+    what it outputs, or what it gets if it consists of its prediction alone. Where the backbones
+    predict for every step or place, each has features and gates of its own.
 
     The networks of the authors on MM-IMDb (4096 image and 300 text features, 23 genres) have
     `gate_on="projections", normalize=True, classifier="maxout", dropout=0.5, head="sigmoid"` and
@@ -114,6 +115,7 @@ def build_gmu(
         balance,
         missing_modalities,
         name,
+        per_place=True,
     )
     vectors = parts.features()
     for i, modality in enumerate(parts.names):

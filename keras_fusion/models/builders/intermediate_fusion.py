@@ -9,7 +9,7 @@ from keras_fusion.models.assembly import (
     align_tensors,
     average_to,
     axes_of,
-    pool_to,
+    sized,
 )
 from keras_fusion.models.registry import fusion_method
 
@@ -204,19 +204,17 @@ def _tensors_of(parts, operation, levels, level, align, max_width, keep_heads):
         return [stream.masked_inputs for stream in streams]
     tensors = parts.tensors_at(position, keep_heads)
     if operation == "concat":
-        return _of_one_size(tensors, levels[level], parts.names, level)
+        return _of_one_size(tensors, levels[level], parts.names, f"level_{level}", align)
     if keep_heads:
         return levels[level]
     return align_tensors(tensors, parts.names, f"level_{level}", align, max_width)
 
 
-def _of_one_size(tensors, aligned, names, level):
+def _of_one_size(tensors, aligned, names, level, align):
     """The tensors with the size and the kind of the aligned ones, and their own widths."""
     size, axes = tuple(aligned[0].shape[1:-1]), axes_of(aligned[0].shape)
-    sized = []
+    met = []
     for tensor, name in zip(tensors, names, strict=True):
-        tensor = average_to(tensor, axes, f"{name}_average_level_{level}")
-        if tuple(tensor.shape[1:-1]) != size:
-            tensor = pool_to(tensor, size, "average", f"{name}_pool_level_{level}")
-        sized.append(tensor)
-    return sized
+        tensor = average_to(tensor, axes, f"{name}_average_{level}")
+        met.append(sized(tensor, size, name, level, align))
+    return met

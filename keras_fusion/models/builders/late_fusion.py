@@ -108,7 +108,7 @@ def build_late_fusion(
     trained here, both the central loss and the unimodal losses train them (through "vote" goes
     no gradient, so there only the unimodal ones); classifiers trained each on its own, as late
     fusion is often described, come from `compile(loss_weights={"central": 0.0, ...})` with 1.0 for
-    every modality.
+    every modality. Backbones that predict for every step or place are fused at each of them.
 
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
@@ -170,6 +170,7 @@ def build_late_fusion(
         balance,
         missing_modalities,
         name,
+        per_place=True,
     )
     return parts.finish(prediction=combine(parts, rule, 0, priors=priors, fuse=fuse))
 

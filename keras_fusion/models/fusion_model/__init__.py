@@ -3,7 +3,12 @@
 from keras_fusion.models.fusion_model._arguments import check_known
 from keras_fusion.models.fusion_model._balance import LAYERS, read_balance
 from keras_fusion.models.fusion_model._callbacks import fit_callbacks
-from keras_fusion.models.fusion_model._evidence import uncertain_level, uncertainty_of
+from keras_fusion.models.fusion_model._evidence import (
+    decoded_of,
+    has_chain,
+    uncertain_level,
+    uncertainty_of,
+)
 from keras_fusion.models.fusion_model._inputs import (
     check_finite_inputs,
     check_inputs,

@@ -113,7 +113,7 @@ def check_shape(label, shape, name, predicted, head):
             )
         return
     if name in _INDICES:
-        if not _alike(shape, wanted[:-1]) and not _alike(shape, (*wanted[:-1], 1)):
+        if not alike(shape, wanted[:-1]) and not alike(shape, (*wanted[:-1], 1)):
             raise ValueError(
                 f"{label}: expected class indices {_text(wanted[:-1])} with a sparse loss; one-hot "
                 f'labels go with "categorical_crossentropy". Received shape: {given}'
@@ -121,7 +121,7 @@ def check_shape(label, shape, name, predicted, head):
         return
     # Keras adds and takes away a last axis of size 1.
     accepted = [wanted, (*wanted, 1), *([wanted[:-1]] if wanted[-1:] == (1,) else [])]
-    if any(_alike(shape, one) for one in accepted):
+    if any(alike(shape, one) for one in accepted):
         return
     if name in _ONE_HOT:
         raise ValueError(
@@ -134,7 +134,8 @@ def check_shape(label, shape, name, predicted, head):
     )
 
 
-def _alike(found, wanted):
+def alike(found, wanted):
+    """Whether two shapes are the same, an open size being like any."""
     return len(found) == len(wanted) and all(
         None in (f, w) or f == w for f, w in zip(found, wanted, strict=True)
     )

@@ -13,23 +13,27 @@ from keras_fusion.layers import (
     ClassPrototypes,
     CrossConnection1D2D,
     CrossConnection2D1D,
+    CrossConnectionND,
     GradientGate,
     ModalityMask,
     ModDrop,
     PadFeatures,
     ProbabilitiesToLogits,
+    RepeatSteps,
 )
 
 _MEANS = {2: "mean over time", 3: "mean over space", 4: "mean over time and space"}
 _CALLED = {
     CrossConnection1D2D: "cross-connection",
     CrossConnection2D1D: "cross-connection",
+    CrossConnectionND: "cross-connection",
     ClassPrototypes: None,
     GradientGate: None,
     ModDrop: "ModDrop",
     ModalityMask: None,
     PadFeatures: "zero-padding",
     ProbabilitiesToLogits: "logits of probabilities",
+    RepeatSteps: None,
     layers.Dense: "projection",
 }
 
@@ -134,7 +138,7 @@ class _Graph:
         return [tensor for tensor in step.inputs if self.modalities.get(id(tensor))]
 
     def is_fusion(self, step):
-        if isinstance(step.operation, (keras.Model, ModDrop)):
+        if isinstance(step.operation, (keras.Model, ModDrop, RepeatSteps)):
             return False
         return len({self.modalities[id(tensor)] for tensor in self.carried(step)}) > 1
 

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_fusion._arrays import as_array, check_finite
 from keras_fusion._checks import is_number
-from keras_fusion.models.fusion_model._labels import keras_name
+from keras_fusion.models.fusion_model._labels import alike, keras_name
 
 
 def check_class_weight(class_weight, y, losses, outputs):
@@ -44,6 +44,11 @@ def check_class_weight(class_weight, y, losses, outputs):
             f"Received: a dict with {sorted(y)}"
         )
     for head, loss in (losses or {}).items():
+        if loss is not None and len(outputs[head].shape) > 2:
+            raise ValueError(
+                "class_weight: expected one class a sample, as in Keras. Received: head "
+                f"{head!r} predicts one for every step or place, of which sample_weight= says it"
+            )
         name, width = keras_name(loss), outputs[head].shape[-1]
         is_binary = width == 1 and "binary" in (name or "")
         if name is None or not (is_binary or "categorical" in name):
@@ -70,19 +75,19 @@ def check_class_weight(class_weight, y, losses, outputs):
         )
 
 
-def spread_weights(sample_weight, y, heads, samples):
+def spread_weights(sample_weight, y, outputs, samples):
     """`sample_weight` as Keras takes it beside this `y`: for every head where `y` is a dict.
 
     Args:
         sample_weight: As for `fit` with arrays.
         y: Array, or dict of arrays.
-        heads: List of strings.
+        outputs: Dict `{head: output}`, a model's own.
         samples: How many there are.
     """
     if sample_weight is None:
         return None
     given = sample_weight if isinstance(sample_weight, dict) else {None: sample_weight}
-    _check_heads(given, heads)
+    _check_heads(given, list(outputs))
     for head, weights in given.items():
         label = "sample_weight" if head is None else f'sample_weight["{head}"]'
         if weights is None and head is not None:
@@ -92,9 +97,13 @@ def spread_weights(sample_weight, y, heads, samples):
             raise TypeError(
                 f"{label}: expected an array (samples,). Received: {type(weights).__name__}"
             )
-        if values.shape not in ((samples,), (samples, 1)):
+        places = outputs["central" if head is None else head].shape[1:-1]
+        if values.shape not in ((samples,), (samples, 1)) and not alike(
+            values.shape, (samples, *places)
+        ):
+            own = f", or ({samples}, {', '.join(map(str, places))}), one a place" if places else ""
             raise ValueError(
-                f"{label}: expected the shape ({samples},), one weight a sample. "
+                f"{label}: expected the shape ({samples},), one weight a sample{own}. "
                 f"Received shape: {values.shape}"
             )
         if values.dtype.kind not in "biuf" and values.dtype.name != "bfloat16":
@@ -137,7 +146,18 @@ def head_sample_weights(sample_weight, y_pred, present, columns):
     if any(weight is None for weight in weights.values()):
         count = next(ops.shape(t)[0] for t in y_pred.values())
         weights = {h: ops.ones((count,)) if w is None else w for h, w in weights.items()}
-    return weights
+    return {head: _per_place(weight, y_pred[head]) for head, weight in weights.items()}
+
+
+def _per_place(weight, predicted):
+    """Weights of samples for every step or place, where Keras would multiply other axes."""
+    rank = len(predicted.shape) - 1
+    if rank < 2 or len(weight.shape) > rank:
+        return weight
+    weight = ops.cast(weight, "float32")
+    if len(weight.shape) < rank:
+        weight = ops.reshape(weight, (-1,) + (1,) * (rank - 1))
+    return weight * ops.ones_like(predicted[..., 0], dtype="float32")
 
 
 def _check_heads(given, heads):

@@ -27,8 +27,8 @@ def fusion_weights_of(model, levels, x, per_sample, prepared):
         layer = model.get_layer(level["layer"])
         if layer.fusion_weights_per == "sample":
             samples = _of_samples(model, layer, x, prepared)
-            shares = samples.mean(0)
-            found = samples.T if per_sample else shares.tolist()
+            shares = _mean(samples)
+            found = np.moveaxis(samples, -1, 0) if per_sample else shares.tolist()
         else:
             found = shares = layer.fusion_weights()
             found = [np.full(count_samples(x), share) for share in found] if per_sample else found
@@ -49,8 +49,16 @@ def fusion_weights_of(model, levels, x, per_sample, prepared):
     return weights
 
 
+def _mean(shares):
+    """The mean over all that comes before the last axis, steps that are padding left out."""
+    if shares.ndim == 2:
+        return shares.mean(0)
+    total = shares.reshape(-1, shares.shape[-1]).sum(0)
+    return total / (total.sum() or 1.0)
+
+
 def _of_samples(model, layer, x, prepared):
-    """The fusion weights `(samples, sources)` of a layer whose weights depend on the sample."""
+    """The fusion weights `(samples, ..., sources)` of a layer whose depend on the sample."""
     if x is None:
         raise ValueError(
             f'x: expected a dict of inputs, because the weights of "{layer.name}" depend on '
@@ -60,7 +68,7 @@ def _of_samples(model, layer, x, prepared):
     return ops.convert_to_numpy(layer.fusion_weights(*args, **kwargs))
 
 
-class _MaskOf(keras.layers.Layer):
+class MaskOf(keras.layers.Layer):
     """Which steps of a tensor count, bool: the mask that Keras carries with it, or ones."""
 
     def __init__(self, **kwargs):
@@ -81,7 +89,7 @@ def called_on(model, layer, inputs, compute=None):
     arguments = (node.arguments.args, node.arguments.kwargs)
     weights = getattr(layer, "fusion_weights", None)
     if weights is not None and "mask" in inspect.signature(weights).parameters:
-        masks = [_MaskOf()(x) if len(x.shape) > 2 else None for x in arguments[0][0]]
+        masks = [MaskOf()(x) if len(x.shape) > 2 else None for x in arguments[0][0]]
         arguments = (arguments[0], {**arguments[1], "mask": masks})
     graph = keras.Model(model.input, tensors_in(arguments))
     found = compute(graph, inputs) if compute else graph.predict(inputs, verbose=0)

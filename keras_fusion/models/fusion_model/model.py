@@ -8,11 +8,15 @@ from keras import ops
 from keras_fusion._checks import plain
 from keras_fusion._keras import metrics_of_heads
 from keras_fusion._replica import weighed_by_samples
-from keras_fusion.losses import EvidentialLoss
 from keras_fusion.models.fusion_model._arguments import check_fit, check_known
 from keras_fusion.models.fusion_model._balance import made_balance
 from keras_fusion.models.fusion_model._callbacks import fit_callbacks
-from keras_fusion.models.fusion_model._evidence import HeadEvidence, uncertainty_of
+from keras_fusion.models.fusion_model._evidence import (
+    HeadEvidence,
+    decoded_of,
+    reads_more,
+    uncertainty_of,
+)
 from keras_fusion.models.fusion_model._inputs import (
     check_finite_inputs,
     check_inputs,
@@ -216,7 +220,9 @@ class FusionModel(keras.Model):
             x: Optional dict of inputs. Needed by methods whose weights depend on the sample
                 (gates), ignored by the others. Defaults to `None`.
             per_sample: Boolean, whether the shares are arrays `(samples,)`, one value per sample of
-                `x`, or floats, their mean over `x`. Defaults to `False`.
+                `x`, or floats, their mean over `x`. Where every step or place has gates of its own
+                (GMU), the arrays are `(samples, ...)`, 0 in padded steps, which the mean leaves
+                out. Defaults to `False`.
 
         Returns:
             Dict `{level: {source: share}}`, lowest level first; sources are the modalities and
@@ -266,6 +272,35 @@ class FusionModel(keras.Model):
         """
         found = uncertainty_of(self, self._with_present(self._checked(x)))
         return {name: ops.convert_to_numpy(values) for name, values in found.items()}
+
+    def decode(self, x):
+        """The most likely labels of whole sequences, of models with a CRF (`build_crf_fusion`).
+
+        Args:
+            x: As `predict` takes it: a dict of arrays keyed by modality.
+
+        Returns:
+            Array `(samples, steps)` of class indices; see `LinearChainCRF.decode`.
+
+        Raises:
+            ValueError: a model of another method.
+
+        Example:
+
+        >>> import numpy as np
+        >>> import keras
+        >>> import keras_fusion as kf
+        >>> conv = keras.layers.Conv1D
+        >>> nets = [
+        ...     keras.Sequential([keras.Input((6, n)), conv(4, 3, padding="same")])
+        ...     for n in (2, 3)
+        ... ]
+        >>> model = kf.build_crf_fusion(nets, per="step", num_classes=3)
+        >>> x = {name: np.zeros((2, 6, n)) for name, n in zip(model.modalities, (2, 3))}
+        >>> model.decode(x).shape
+        (2, 6)
+        """
+        return ops.convert_to_numpy(decoded_of(self, self._with_present(self._checked(x))))
 
     def describe_fusion(self, print_fn=print):
         """Prints which tensors meet where, and how they were brought to one shape.
@@ -364,7 +399,7 @@ class FusionModel(keras.Model):
         lists = [losses or {}, metrics or {}, weighted or {}]
         scored = [head for head in self.heads if any(found.get(head) for found in lists)]
         evidence = None
-        if any(isinstance(one, EvidentialLoss) for one in (losses or {}).values()):
+        if any(reads_more(one) for one in (losses or {}).values()):
             evidence = HeadEvidence(self, losses)
             losses = evidence.losses
         own = None
@@ -391,14 +426,17 @@ class FusionModel(keras.Model):
         self._fusion.added_loss = keras.metrics.Mean("added_loss") if len(self.heads) == 1 else None
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        y, sample_weight = self._for_heads(x, y, y_pred, sample_weight)
+        given = sample_weight
+        y, sample_weight = self._for_heads(x, y, y_pred, given)
         check_shapes(y, y_pred, self._fusion.losses)
         tracker = self._fusion.added_loss
         if tracker is not None and (added := self.losses):
             total = sum(ops.sum(ops.cast(loss, "float32")) for loss in added)
             tracker.update_state(total, sample_weight=ops.shape(y_pred["central"])[0])
         evidence = self._fusion.evidence
-        scored = y_pred if evidence is None else evidence.of(y_pred)
+        scored = y_pred
+        if evidence is not None:
+            scored, sample_weight = evidence.of(y_pred), evidence.weights(given, sample_weight)
         if self._fusion.balance is None or not training:
             loss = super().compute_loss(x, y, scored, sample_weight, training=training)
         else:
@@ -572,7 +610,7 @@ class FusionModel(keras.Model):
             if isinstance(y, dict):
                 y = spread_targets(y, self.output, self._fusion.scored)
             check_targets(y, losses, self.output, samples)
-            sample_weight = spread_weights(sample_weight, y, self.heads, samples)
+            sample_weight = spread_weights(sample_weight, y, self.output, samples)
         check_class_weight(class_weight, y, losses, self.output)
         return x, y, sample_weight
 

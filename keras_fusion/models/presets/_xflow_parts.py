@@ -36,7 +36,7 @@ def conv(x, filters, name):
 
 
 def cross_connections(maps, units, kernel, depth, regularized):
-    """Both cross-connections at one depth; `regularized`: as in the CNN x MLP."""
+    """Both cross-connections at one depth, for `connect`; `regularized`: as in the CNN x MLP."""
     shape = maps.shape[1:]
     to_vector = CrossConnection2D1D(
         units, filters=shape[-1], batch_norm=regularized, name=f"image_to_audio_cross_{depth}"
@@ -48,11 +48,11 @@ def cross_connections(maps, units, kernel, depth, regularized):
         dropout=0.5 if regularized else 0.0,
         name=f"audio_to_image_cross_{depth}",
     )
-    return to_vector, to_maps
+    return {(0, 1): to_vector, (1, 0): to_maps}
 
 
 def residual_connections(maps, vector, image, audio, kernel, depth, regularized):
-    """What both residual connections bring, of the shapes of `vector` and `maps`."""
+    """What both residual connections bring, of the shapes of `vector` and `maps`, for `connect`."""
     first = depth == 1
     to_vector = CrossConnection2D1D(
         vector.shape[-1],
@@ -69,7 +69,7 @@ def residual_connections(maps, vector, image, audio, kernel, depth, regularized)
         output_batch_norm=regularized and first,
         name=f"audio_to_image_residual_{depth}",
     )
-    return to_vector(image), to_maps(audio)
+    return {(0, 1): to_vector(image), (1, 0): to_maps(audio)}
 
 
 def finished(image, audio, x, num_classes, name):

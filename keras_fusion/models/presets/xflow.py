@@ -95,7 +95,7 @@ def xflow_cnn_mlp(
     audio = input_of("audio", audio_shape, (_MFCC * sizes.frames,))
     kernels = kernels_of(kernel_sizes, sizes.cnn_kernels, image.shape[1:3])
     connected = cross or residual
-    norm, to_vector = {}, None  # batch normalization as Keras has it by default
+    norm = {}  # batch normalization as Keras has it by default
 
     maps = normed = layers.BatchNormalization(name="image_bn")(image)
     vector = audio
@@ -108,23 +108,22 @@ def xflow_cnn_mlp(
         vector = layers.Dense(128, activation="relu", name=f"audio_dense{depth}")(vector)
         if depth == 1 or connected:
             vector = concatenated([vector], f"audio_dense{depth}", norm, 0.5)
-        maps, vector, to_maps, to_vector = connect(
-            maps,
-            vector,
-            cross_connections(maps, units, kernel, depth, True) if cross else None,
+        (maps, vector), (to_maps, to_vector) = connect(
+            [maps, vector],
+            cross_connections(maps, units, kernel, depth, True) if cross else {},
             residual_connections(maps, vector, normed, audio, kernel, depth, True)
             if residual
-            else None,
+            else {},
             _NAMES,
             depth,
         )
         if connected:
-            maps = concatenated([to_maps, maps], f"image_merge_{depth}", norm, 0.5)
+            maps = concatenated([*to_maps, maps], f"image_merge_{depth}", norm, 0.5)
         if connected and depth == 1:
-            vector = concatenated([to_vector, vector], f"audio_merge_{depth}", norm, 0.5)
+            vector = concatenated([*to_vector, vector], f"audio_merge_{depth}", norm, 0.5)
     maps = layers.Flatten(name="image_flatten")(maps)
     maps = layers.Dense(256, activation="relu", name="image_dense")(maps)
-    x = concatenated([to_vector, maps, vector], "central", norm, 0.5)
+    x = concatenated([*to_vector, maps, vector], "central", norm, 0.5)
     x = layers.Dense(512, activation="relu", name="central_dense")(x)
     x = layers.Dropout(0.5, name="central_dense_dropout")(x)
     return finished(image, audio, x, sizes.num_classes, name)
@@ -206,7 +205,6 @@ def xflow_cnn_mlp_lstm(
             f"Received: image {image.shape[1:]}, audio {audio.shape[1:]}"
         )
     kernels = kernels_of(kernel_sizes, sizes.lstm_kernels, image.shape[2:4])
-    to_vector = None
 
     normed = layers.BatchNormalization(axis=1, name="image_bn")(image)
     # Time goes into the batch: TimeDistributed would unroll a loop of 39 to 58 steps.
@@ -217,22 +215,19 @@ def xflow_cnn_mlp_lstm(
         maps = layers.MaxPooling2D(2, name=f"image_pool{depth}")(maps)
         vector = layers.Dense(32, activation="relu", name=f"audio_dense{depth}")(vector)
         sources = (frames, coefficients)
-        maps, vector, to_maps, to_vector = connect(
-            maps,
-            vector,
-            cross_connections(maps, units, kernel, depth, False) if cross else None,
-            residual_connections(maps, vector, *sources, kernel, depth, False)
-            if residual
-            else None,
+        (maps, vector), (to_maps, to_vector) = connect(
+            [maps, vector],
+            cross_connections(maps, units, kernel, depth, False) if cross else {},
+            residual_connections(maps, vector, *sources, kernel, depth, False) if residual else {},
             _NAMES,
             depth,
         )
-        maps = concatenated([maps, to_maps], f"image_merge_{depth}")
+        maps = concatenated([maps, *to_maps], f"image_merge_{depth}")
         if depth == 1:
-            vector = concatenated([vector, to_vector], f"audio_merge_{depth}")
+            vector = concatenated([vector, *to_vector], f"audio_merge_{depth}")
     maps = layers.Flatten(name="image_flatten")(maps)
     maps = layers.Dense(64, activation="relu", name="image_dense")(maps)
-    x = concatenated([maps, vector, to_vector], "central")
+    x = concatenated([maps, vector, *to_vector], "central")
     x = ops.reshape(x, (-1, image.shape[1], x.shape[-1]))
     x = layers.BatchNormalization(axis=1, name="central_bn")(x)
     x = layers.Dropout(0.5 if cross or residual else 0.25, name="central_dropout")(x)

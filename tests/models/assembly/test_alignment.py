@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from conformance import to_numpy
 from helpers.tiny import (
     assert_close,
     batch,
@@ -18,7 +19,7 @@ from helpers.tiny import (
 )
 from keras import layers
 
-from keras_fusion import build_centralnet
+from keras_fusion import build_centralnet, build_intermediate_fusion
 from keras_fusion.models.assembly._alignment import align_tensors, pool_to
 
 # Two backbones that meet, arguments, and the levels below the prediction.
@@ -38,6 +39,11 @@ MEETINGS = {
     "sequence and longer sequence": (
         lambda: (sequence_net(), sequence_net(length=20)),
         {},
+        ["4x2", "2x3"],
+    ),
+    "sequence and longer sequence, by time": (
+        lambda: (sequence_net(), sequence_net(length=20)),
+        {"align": "time"},
         ["4x2", "2x3"],
     ),
     "larger map, no whole factor": (
@@ -272,3 +278,25 @@ def test_shorter_masked_sequences_count_their_own_steps():
     found = average({"words": padded, "vector": random(1, 5)})
     expected = keras.ops.convert_to_numpy(states(padded))[:, :2].mean(axis=1)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(found), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_time():
+    """Where pooling's windows lie far from the steps that they meet; sizes are pooled as ever."""
+    short, long = keras.Input((51, 2)), keras.Input((100, 2))
+    times = [(np.arange(n)[None, :, None] + 0.5) * np.ones(2) / n for n in (51, 100)]
+    far = {}
+    for align in ("auto", "time"):
+        model = keras.Model(
+            [short, long], align_tensors([short, long], ["a", "b"], "level_0", align)
+        )
+        a, b = (to_numpy(x) for x in model([np.float32(t) for t in times]))
+        far[align] = np.abs(a - b).max()
+    assert far["time"] < 1e-3 and far["auto"] > 0.2
+    nets = {"a": sequence_net(), "b": sequence_net(length=20)}
+    for operation in ("concat", "sum"):
+        model = build_intermediate_fusion(nets, operation=operation, level=0, align="time")
+        names = [layer.name for layer in model.layers]
+        assert "b_time_level_0" in names and "b_pool_level_0" not in names
+    videos = [keras.Input((3, 8, 8, 2)), keras.Input((7, 4, 4, 2))]
+    aligned = align_tensors(videos, ["a", "b"], "level_0", "time")
+    assert [x.shape[1:] for x in aligned] == [(3, 4, 4, 2)] * 2

@@ -139,7 +139,7 @@ BUILDS = [
         ValueError,
         r'"b" ends in a layer without activation \(3\).*head=.*num_classes= .*Received: none',
     ),
-    ({"a": V, "b": per_step}, {}, ValueError, r'"b": expected one prediction.*Received: 8x3'),
+    ({"a": V, "b": per_step}, {}, ValueError, r'same steps or places, as "b".*"a" ends in 3'),
     # ---- taps
     (SOFTMAX, {"taps": ["hidden"]}, TypeError, r"taps: .*dict.*Received: \['hidden'\]"),
     (SOFTMAX, {"taps": "first"}, TypeError, "taps: .*Received: 'first'"),

@@ -14,6 +14,7 @@ from helpers.tiny import (
     randomize,
     values,
     vector_net,
+    video_net,
 )
 from helpers.xflow_models import QUICK, trains_and_reloads, without_values
 from keras import layers, ops
@@ -251,8 +252,8 @@ def open_net():
 @pytest.mark.parametrize(
     ("nets", "options", "error", "message"),
     [
-        (lambda: [map_net("a"), map_net("b")], {}, ValueError, "one that takes maps.*8x8x1.*8x8x1"),
-        (lambda: {**two(), "c": map_net("c")}, {}, ValueError, "expected two, one.*'c': '8x8x1'"),
+        (lambda: [map_net("a")], {}, ValueError, "expected two or more, one per modality"),
+        (lambda: {**two(), "c": video_net("c")}, {}, ValueError, "an input of vectors.*4x8x8x1"),
         (two, {"cross": None}, TypeError, "cross: expected True or False. Received: None"),
         (two, {"dropout": 1}, ValueError, "dropout: expected a float in .0, 1.. Received: 1"),
         (
@@ -266,15 +267,15 @@ def open_net():
         (two, {"kernel_sizes": 3}, ValueError, "kernel_size: expected an int not above.*: 3"),
         (
             two,
-            {"taps": {"picture": ["flatten"], "sound": ["dense0"]}},
+            {"taps": {"picture": ["pool0", "flatten"], "sound": ["dense0", "dense1"]}},
             ValueError,
-            "backbone .picture.: expected hidden layers that make maps, all those in taps.*12",
+            "backbone .picture.: expected hidden layers that make maps, or vectors, all those.*12",
         ),
         (
             lambda: {**two(), "picture": open_net()},
             {"num_classes": CLASSES},
             ValueError,
-            "picture.: expected maps of fixed size.*Received: [?]x[?]x1",
+            "picture.: expected maps and widths of fixed size.*Received: [?]x[?]x1",
         ),
     ],
 )

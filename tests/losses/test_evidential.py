@@ -7,8 +7,8 @@ from conformance import to_numpy
 from keras import ops
 from scipy import special
 
-from keras_fusion._gamma import digamma_and_excess
 from keras_fusion.losses import EvidentialLoss
+from keras_fusion.losses._gamma import digamma_and_excess
 
 X = np.concatenate([np.linspace(1, 9, 81), np.geomspace(9, 1e12, 60)]).astype("float32")
 IN_64 = X.astype("float64")
