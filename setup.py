@@ -41,6 +41,8 @@ EXTRAS = {
     "litert": ["ai-edge-litert"],
     # The server of examples/serving.
     "serve": ["fastapi", "uvicorn"],
+    # The site in docs/.
+    "docs": ["furo", "matplotlib>=3.9", "myst-nb", "scikit-learn", "sphinx", "sphinx-copybutton"],
     "jax": ["jax"],
     "torch": ["torch"],
 }

@@ -18,6 +18,17 @@ def which_replica():
     return context.replica_id_in_sync_group, context.num_replicas_in_sync
 
 
+def draw_uniform(shape, seed_generator):
+    """Uniform float32 numbers on [0, 1) for the samples of this replica, batch axis first."""
+    replica, replicas = which_replica()
+    if replicas == 1:
+        return keras.random.uniform(shape, dtype="float32", seed=seed_generator)
+    # All replicas have the same seed: each takes a part of one draw, or their samples would get
+    # the same numbers.
+    shape = (replicas, *shape)
+    return keras.random.uniform(shape, dtype="float32", seed=seed_generator)[replica]
+
+
 def weighed_by_samples(loss, count):
     """The loss of a replica, whose gradient counts by how many samples the replica has.
 

@@ -204,6 +204,15 @@ def use_hub(folder):
     assert keras_fusion.fusion_points(vgg)[-1].shape == (4, 4, 2)
 
 
+def use_docs(folder):
+    settings = 'extensions = ["myst_nb", "sphinx_copybutton"]\nhtml_theme = "furo"\n'
+    (folder / "conf.py").write_text(settings)
+    (folder / "index.md").write_text("# A page\n")
+    run = [sys.executable, "-m", "sphinx", "-W", "-q", folder, folder / "site"]
+    subprocess.run(run, check=True)
+    assert "A page" in (folder / "site" / "index.html").read_text(encoding="utf-8")
+
+
 def use_jax(folder):
     import jax
 

@@ -1,4 +1,4 @@
-"""The README is true: its code runs, its tables are complete, and nothing names a machine."""
+"""README and the site's pages are true: their code runs, and nothing names a machine."""
 
 import re
 import subprocess
@@ -6,12 +6,13 @@ from pathlib import Path
 
 import keras
 import pytest
-import rewrite
 
 import keras_fusion
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+TEXTS = {page.stem: page.read_text(encoding="utf-8") for page in PAGES}
 # A comment on the line before a block keeps it to one backend: <!-- tensorflow only -->
 BLOCK = re.compile(r"(?:^<!-- (\w+) only -->\n)?^```python\n(.*?)^```", re.M | re.S)
 MACHINE = re.compile(r"(?<![\w.~-])/(?:home|root|work|Users|opt|mnt)/\w|\b[A-Z]:\\Users\\")
@@ -20,7 +21,8 @@ REGISTRY = re.compile(
     r"|://[^\s\"')]*/simple\b|://(?:test\.|files\.)?(?:pypi|pythonhosted)\b"
 )
 
-needs_readme = pytest.mark.skipif(not README.exists(), reason="README.md does not exist")
+BEGINNING, *PARTS = re.split("^## ", TEXTS["works_with"], flags=re.M)
+SECTIONS = dict(part.split("\n", 1) for part in PARTS)
 
 
 def blocks(text):
@@ -28,53 +30,52 @@ def blocks(text):
     return [(m[1], "\n" * text.count("\n", 0, m.start(2)) + m[2]) for m in BLOCK.finditer(text)]
 
 
-def names_in_tables(text):
-    """Every identifier between backquotes in the rows of tables."""
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    code = " ".join(re.findall(r"`([^`]+)`", " ".join(rows)))
-    return set(re.findall(r"[A-Za-z_]\w*", code))
-
-
 def machine_names(text):
     """The lines that name a folder of some machine or the address of a registry."""
     return [line for line in text.splitlines() if MACHINE.search(line) or REGISTRY.search(line)]
 
 
-@needs_readme
-def test_code_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    sources = blocks(README.read_text(encoding="utf-8"))
-    assert sources
-    namespace = {"__name__": "__main__"}
-    for backend, source in sources:
+def execute(name, text, namespace):
+    for backend, source in blocks(text):
         if backend in (None, keras.backend.backend()):
-            exec(compile(source, str(README), "exec"), namespace)
+            exec(compile(source, f"{name}.md", "exec"), namespace)
 
 
-@needs_readme
-def test_tables_are_those_of_the_code():
-    pytest.importorskip("keras_tuner")  # names of the package tuning
-    text = README.read_text(encoding="utf-8")
-    assert rewrite.readme(text) == text, "run: python tests/rewrite.py"
-    public = set(keras_fusion.__all__)
-    assert public - names_in_tables(text) == set()
+@pytest.mark.parametrize("name", [n for n, t in TEXTS.items() if n != "works_with" and blocks(t)])
+def test_code_runs(name, tmp_path, monkeypatch):
+    if name != "README" and keras.backend.backend() != "tensorflow":
+        pytest.skip("the site is built on TensorFlow")
+    monkeypatch.chdir(tmp_path)
+    execute(name, TEXTS[name], {"__name__": "__main__"})
 
 
-@needs_readme
-def test_names_exist():
-    names = re.findall(r"\b(?:kf|keras_fusion)((?:\.[A-Za-z_]\w*)+)", README.read_text("utf-8"))
-    assert names
-    for name in names:
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # others' code
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the site is on TensorFlow")
+@pytest.mark.parametrize("title", list(SECTIONS))
+def test_works_with(title, tmp_path, monkeypatch):
+    for package in re.findall(r"^import (\w+)", SECTIONS[title], re.M):
+        pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+    for text in (BEGINNING, SECTIONS[title]):
+        execute("works_with", text, namespace)
+
+
+@pytest.mark.parametrize("name", list(TEXTS))
+def test_names_exist(name):
+    if "kf.tuning" in TEXTS[name]:
+        pytest.importorskip("keras_tuner")
+    for path in re.findall(r"(?<![\w/])(?:kf|keras_fusion)((?:\.[A-Za-z_]\w*)+)", TEXTS[name]):
         value = keras_fusion
-        for part in name[1:].split("."):
-            assert hasattr(value, part), f"README.md: keras_fusion{name} does not exist"
+        for part in path[1:].split("."):
+            assert hasattr(value, part), f"keras_fusion{path} does not exist"
             value = getattr(value, part)
 
 
-@needs_readme
 def test_commands():
     # .ci/run runs every line with this beginning: they have to stand alone, the tests last.
-    lines = README.read_text(encoding="utf-8").splitlines()
+    lines = TEXTS["README"].splitlines()
     commands = [line for line in lines if 'pip install -e ".[' in line]
     assert len(commands) == 2 and commands[0].startswith('pip install -e ".[examples]" && python ')
     assert commands[1] == 'pip install -e ".[test]" && pytest'
@@ -97,7 +98,6 @@ def test_no_machine_in_the_repository():
 def test_checks_can_fail():
     text = "a\n\n<!-- jax only -->\n```python\n1 / 0\n```\n\n```python\nx = 1\n```\n"
     assert blocks(text) == [("jax", "\n\n\n\n1 / 0\n"), (None, "\n" * 8 + "x = 1\n")]
-    assert names_in_tables("| `kf.build(a)` | b |\n`c`\n") == {"kf", "build", "a"}
     for root in ("home", "root", "work"):
         assert machine_names(f'open("/{root}/someone/x.npz")')
     assert machine_names("pip install --" + "index-url x")

@@ -46,8 +46,11 @@ FORMS = {kind: _xflow.FORMS[kind] for kind in ("cnn_mlp", "cnn_mlp_lstm")}
 
 def main():
     args = _xflow.arguments(__doc__, seeds=1, quick={**_xflow.QUICK, "folds": 5, "shrink": 1})
-    if args.published_protocol:
-        raise SystemExit("--published-protocol: the figures are of one fold's networks. Leave it")
+    if args.published_protocol or args.reported:
+        raise SystemExit(
+            "--published-protocol, --best-of, --sliding-mean: the figures are of one fold's "
+            "networks. Leave them"
+        )
     if len(args.folds) < 2 and args.data != "grid_digits":
         raise SystemExit("--folds: expected 2 or more, an example of each class from each")
     args.at_once = 1

@@ -26,6 +26,7 @@ from keras_fusion.layers.maxout import Maxout
 from keras_fusion.layers.modality_gate import ModalityGate
 from keras_fusion.layers.modality_mask import ModalityMask
 from keras_fusion.layers.moddrop import ModDrop
+from keras_fusion.layers.modout import Modout
 from keras_fusion.layers.multi_interactive_memory import MultiInteractiveMemory
 from keras_fusion.layers.multiple_kernel_fusion import MultipleKernelFusion
 from keras_fusion.layers.pad_features import PadFeatures
@@ -70,6 +71,7 @@ __all__ = [
     "ModDrop",
     "ModalityGate",
     "ModalityMask",
+    "Modout",
     "MultiInteractiveMemory",
     "MultipleKernelFusion",
     "NormalizeProbabilities",

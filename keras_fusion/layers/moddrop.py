@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_fusion._checks import check_bool, check_seed, is_number, plain
-from keras_fusion._replica import which_replica
+from keras_fusion._replica import draw_uniform
 from keras_fusion.layers.fusion_layer import FusionLayer, column
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
@@ -136,19 +136,10 @@ class ModDrop(FusionLayer):
             kept.append(hidden)
         return kept
 
-    def _uniform(self, shape):
-        replica, replicas = which_replica()
-        if replicas == 1:
-            return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
-        # All replicas have the same seed: each takes a part of one draw, or their samples would
-        # lose the same modalities.
-        shape = (replicas, *shape)
-        return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)[replica]
-
     def _draw(self, here, rates):
         """Which modalities of those in `here`, `(batch, n)`, are kept."""
         rates = ops.convert_to_tensor(rates)
-        drawn = self._uniform(ops.shape(here))
+        drawn = draw_uniform(ops.shape(here), self.seed_generator)
         kept = ops.logical_and(here, drawn >= rates)
         if self.allow_none:
             return kept

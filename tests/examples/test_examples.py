@@ -134,6 +134,18 @@ def test_alignment(module, capsys):
 
 
 @pytest.mark.slow
+def test_moddrop_stages(module, capsys):
+    module("moddrop_stages.py", "--seeds", 1, "--epochs", 4).main()
+    rows = [row.split("±")[0].split() for row in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["both", "image_a", "image_b"]
+    assert [" ".join(row[:-1]) for row in rows[1:]] == [
+        *("random start", "random start, dropping", "stages", "stages, dropping"),
+    ]
+    # After so few epochs those that go on from trained networks are ahead.
+    assert float(rows[3][-1]) > float(rows[1][-1]) and float(rows[4][-1]) > float(rows[2][-1])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["classification", "triplet"])
 def test_retrieval(module, capsys, loss):
     module("retrieval.py", "--seeds", 1, "--epochs", 2, "--loss", loss).main()

@@ -1,5 +1,6 @@
 """The commands for XFlow's tables and figures: folds, both protocols, resuming, missing data."""
 
+import argparse
 import importlib
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def command(monkeypatch, tmp_path):
         importlib.import_module(name).main()
 
     yield run
-    for name in (*COMMANDS, "_xflow", "_table", "_options"):
+    for name in (*COMMANDS, "_xflow", "_xflow_runs", "_table", "_options"):
         sys.modules.pop(name, None)
 
 
@@ -48,26 +49,28 @@ def fits(monkeypatch):
     noted = []
 
     class Trained:
-        def __init__(self, build, seed):
+        def __init__(self, build, seeds):
             self.model = build()
             self.first = [np.array(w) for w in self.model.get_weights()]
             self.model.set_weights([w + 1 for w in self.first])
-            self.seed, self.tests, self.folds = seed, [], None
-            self.history = {"val_accuracy": np.array([[0.25, 0.75, 0.5]])}
+            self.seeds, self.tests, self.folds = seeds, [], None
+            self.history = {
+                "accuracy": np.ones((len(seeds), 3)),
+                "val_accuracy": np.array([[0.25, 0.75 - seed / 10, 0.5] for seed in seeds]),
+            }
 
         def evaluate(self, x, y, batch_size):
             self.tests.append(len(y))
-            return {"accuracy": np.array([0.01 * len(noted)])}
+            return {"accuracy": 0.01 * len(noted) + 0.1 * np.arange(len(self.seeds))}
 
         def replica(self, k):
             return self.model
 
     def fit(build, x, y, seeds, epochs, batch_size, backup_dir=None, validation_data=None):
-        (seed,) = seeds
-        keras.utils.set_random_seed(seed)
-        trained = Trained(build, seed)
+        keras.utils.set_random_seed(seeds[0])
+        trained = Trained(build, seeds)
         trained.x, trained.y, trained.validation = x, y, validation_data
-        trained.batch_size, trained.epochs = batch_size, epochs
+        trained.batch_size, trained.epochs, trained.backup = batch_size, epochs, backup_dir
         noted.append(trained)
         return trained
 
@@ -169,6 +172,74 @@ def test_published_protocol(command, fits, tmp_path, capsys):
             path.unlink()
     with pytest.raises(SystemExit, match="the weights after the fold before in .*no such file"):
         command("xflow_table5", *options, "--folds", 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "runs", "honest", "reported", "said"),
+    [
+        (("--best-of", 2), [[0, 1], [2, 3]], [6, 7], [11, 12], "the best of 2 runs per fold"),
+        (("--sliding-mean", 1), [[0], [1]], [1, 2], [75, 65], "the best epoch"),
+        (
+            ("--best-of", 2, "--sliding-mean", 2),
+            [[0, 1], [2, 3]],
+            [6, 7],
+            [62.5, 52.5],
+            "the best of 2 runs per fold, of each the best mean of 2 epochs in a row",
+        ),
+    ],
+)
+def test_as_the_paper_says(command, fits, tmp_path, capsys, options, runs, honest, reported, said):
+    """Beside the honest table: the best run of a fold, and the best epochs of a run."""
+    tiny_recordings.write_raw(tmp_path, cuave)
+    options = ("--data", "cuave", "--data-dir", tmp_path, "--folds", 1, *SMALL[:2], *options)
+    command("xflow_table4", *options, "--seeds", 2, "--rows", "CNN x MLP, XFlow")
+    assert [fit.seeds for fit in fits] == runs
+    assert [fit.validation is not None for fit in fits] == ["--sliding-mean" in options] * 2
+    assert fits[0].tests == [2]
+    (path,) = (tmp_path / "results").glob("*.jsonl")
+    found = [row["scores"] for row in kf.evaluation.read_results(path)]
+    assert [score["accuracy"] for score in found] == pytest.approx(honest)
+    assert [score["reported"] for score in found] == pytest.approx(reported)
+    printed = capsys.readouterr().out
+    assert "and as XFlow reports it (changed: " in printed and "## Accuracy (%)\n" in printed
+    assert f" it: {said}; chosen on test data, not comparable\n" in printed
+    assert printed.count("93.5") == 2  # the published number, in both tables
+
+
+def test_pretrained_runs_are_chosen_too(command, fits, tmp_path):
+    runs = importlib.import_module("_xflow_runs")
+    args = argparse.Namespace(
+        **{"batch": None, "epochs": 3, "best_of": 2, "sliding_mean": 2, "reported": True},
+        published_protocol=False,
+    )
+    prepared = []
+
+    def build():
+        return keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "softmax")])
+
+    data = dict.fromkeys(("train", "test"), (np.zeros((3, 2)), np.zeros(3)))
+    found = runs.scores("dtn", build, data, [1], args, 0, tmp_path, prepared.append)
+    assert len(prepared) == 2 and [fit.seeds for fit in fits] == [[2], [3]]
+    assert [fit.backup for fit in fits] == [tmp_path / "seed_2", tmp_path / "seed_3"]
+    assert found == [pytest.approx({"accuracy": 1.5, "reported": 52.5})]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "match"),
+    [
+        ("xflow_table4", ("--best-of", 0), "--best-of, --sliding-mean: expected 1 or more.*: 0, 0"),
+        ("xflow_table5", ("--sliding-mean", 9, "--epochs", 8), "and 0 to 8 epochs. Received: 1, 9"),
+        (
+            "xflow_table6",
+            ("--best-of", 5, "--published-protocol"),
+            "expected a new model for every fold. Received: --published-protocol",
+        ),
+        ("xflow_figures", ("--sliding-mean", 5), "--sliding-mean: the figures are of one fold's"),
+    ],
+)
+def test_what_cannot_be_reported(command, name, options, match):
+    with pytest.raises(SystemExit, match=match):
+        command(name, "--data", "cuave", *options)
 
 
 def test_the_model_of_one_table_is_not_that_of_another(command, fits, tmp_path):

@@ -112,8 +112,8 @@ def build_centralnet(
         name: String, of the model. Defaults to `"centralnet"`.
 
     Returns:
-        `FusionModel` with the inputs `{modality: ...}` and the outputs `{"central": ...,
-        modality: ...}`, not compiled.
+        `FusionModel` with the inputs `{modality: ...}` and the outputs
+        `{"central": ..., modality: ...}`, not compiled.
 
     Raises:
         TypeError, ValueError: arguments or backbones that do not fit; the message names them.

@@ -4,7 +4,8 @@ from keras import layers
 
 from keras_fusion._checks import check_choice, check_rate, check_seed, check_widths
 from keras_fusion.layers import ModDrop
-from keras_fusion.models.assembly import FusionBuilder, flat
+from keras_fusion.models.assembly import FusionBuilder, flat, named_backbones
+from keras_fusion.models.builders._block_diagonal import joint_network, tails_of
 from keras_fusion.models.registry import fusion_method
 
 _MAX_WIDTH = 1024
@@ -27,6 +28,7 @@ def build_moddrop(
     *,
     rate=0.5,
     fuse="features",
+    start="random",
     head_units=None,
     dropout=0.5,
     allow_none=False,
@@ -54,9 +56,19 @@ def build_moddrop(
     of every backbone (flattened, or averaged over space and time where that is long), f has one
     hidden dense layer with batch normalization, ReLU and dropout, as wide as the widest h_k, and
     a linear layer. `fuse="scores"`: h_k are the unimodal probabilities, and f is one linear layer;
-    the paper's text calls it "Concat+ModDrop" once. The original starts from trained unimodal
-    networks: give `backbones` that are trained. It also starts the joint layers without
-    connections across the modalities, which is not done here.
+    the paper's text calls it "Concat+ModDrop" once.
+
+    The original is trained in stages: each modality's network by itself; then the joint network,
+    which starts as these side by side; modalities are dropped from there on. Train the backbones
+    first, and give them with `start="block_diagonal"`. With the last hidden layer U_k and the
+    prediction V_k, b_k of backbone k, on what comes before them, h_k:
+
+        f(h) = V g(U h) + b,   U = diag(U_1, ..., U_n),   V = [V_1, ..., V_n] / n,   b = mean_k b_k
+
+    with g the backbones' own normalization and activation. The prediction then starts from the
+    mean of the unimodal logits, each from its modality alone. The blocks of U across modalities
+    are zero, and are trained like all the others. (As the original is known here, it keeps them
+    at zero for a while, which is left out.) `examples/moddrop_stages.py` does it.
 
     Args:
         backbones: Dict `{modality: keras.Model}`, or a list of models, two or more; see
@@ -67,9 +79,14 @@ def build_moddrop(
             a `keras.optimizers.schedules.LearningRateSchedule` of the steps of the training.
             Defaults to `0.5`.
         fuse: String, `"features"` or `"scores"`. Defaults to `"features"`.
+        start: String, `"random"`, or `"block_diagonal"` for joint layers that start as copies of
+            the backbones' own, see above: their last two dense layers, the hidden one and the
+            prediction, with batch normalization, activation and dropout between them, the same in
+            all backbones. h_k is then what comes before these. Defaults to `"random"`.
         head_units: Optional sequence of positive integers, the joint network's hidden layers; `()`
-            for none. Defaults to `None`, one as wide as the widest features, up to 1024, and none
-            with `"scores"`.
+            for none. Defaults to `None`, one as wide as the widest features, up to 1024; none with
+            `"scores"`, and one as wide as all the backbones' own together with
+            `"block_diagonal"`, the only choice there.
         dropout: Float in [0, 1), the rate after the joint hidden layers. Defaults to `0.5`.
         allow_none: Boolean, whether all modalities of a sample may be dropped at once. Defaults to
             `False`.
@@ -78,7 +95,7 @@ def build_moddrop(
         seed: Optional integer, of the draws. Defaults to `None`.
         num_classes, units, head, ends_in: What is predicted, see `build_centralnet`.
         taps: `"auto"`, or a dict `{modality: [layer names]}`; of several the last one counts.
-            Defaults to `"auto"`.
+            With `start="block_diagonal"` the former only. Defaults to `"auto"`.
         unimodal_loss_weights: Optional float or dict `{modality: float}` >= 0: unimodal heads with
             these betas, Eq. (2) of CentralNet. Defaults to `None`, no such heads.
         balance: Optional string or dict, see `build_centralnet`. Defaults to `None`.
@@ -101,16 +118,26 @@ def build_moddrop(
     >>> model = kf.build_moddrop(nets, rate={"image": 0.2, "sound": 0.4})
     >>> model.get_layer("fusion_moddrop").rate
     (0.2, 0.4)
+    >>> joint = kf.build_moddrop(nets, start="block_diagonal")  # after nets[...].fit(...)
+    >>> joint.get_layer("central_cell_0").units  # 1024 + 128
+    1152
 
     Reference:
         Neverova et al. (2016), ModDrop: Adaptive Multi-modal Gesture Recognition; Vielzeuf et
         al. (2018), CentralNet, Sect. 3, (d) "Moddrop".
     """
     check_choice("fuse", fuse, ("features", "scores"))
+    check_choice("start", start, ("random", "block_diagonal"))
     if head_units is not None:
         head_units = check_widths("head_units", head_units)
     dropout = check_rate("dropout", dropout)
     seed = check_seed("seed", seed)
+    tails = None
+    if start == "block_diagonal":
+        _check_left_open(fuse, head_units, taps)
+        backbones = named_backbones(backbones)
+        tails = tails_of(backbones)
+        taps = {modality: [tail.path] for modality, tail in tails.items()}
     parts = FusionBuilder(
         backbones,
         num_classes,
@@ -124,6 +151,10 @@ def build_moddrop(
         name,
     )
     drop = ModDrop(_rates(rate, parts.names), allow_none, rescale, seed, name="fusion_moddrop")
+    if tails is not None:
+        _check_predict(parts.streams)
+        x = layers.Concatenate(name="fusion_0")(parts.call(drop, parts.features()))
+        return parts.finish(joint_network(x, [tails[name] for name in parts.names], dropout))
     if fuse == "scores":
         tensors = [stream.prediction for stream in parts.streams]
     else:
@@ -133,6 +164,26 @@ def build_moddrop(
         head_units = () if fuse == "scores" else (widest,)
     x = layers.Concatenate(name="fusion_0")(parts.call(drop, tensors))
     return parts.finish(parts.logits(parts.hidden(x, head_units, dropout, "central_cell_")))
+
+
+def _check_left_open(fuse, head_units, taps):
+    """An error for arguments that `start="block_diagonal"` decides by itself."""
+    decided = (("fuse", fuse, "features"), ("head_units", head_units, None), ("taps", taps, "auto"))
+    for label, value, only in decided:
+        if value != only:
+            raise ValueError(
+                f'{label}: expected {only!r} with start="block_diagonal", which takes the last '
+                f"layers of the backbones. Received: {value!r}"
+            )
+
+
+def _check_predict(streams):
+    for stream in streams:
+        if stream.ends_in == "features":
+            raise ValueError(
+                f'backbones["{stream.name}"]: expected a network with its prediction, for '
+                'start="block_diagonal". Received: one that ends in features'
+            )
 
 
 def _features(parts):
