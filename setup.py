@@ -26,8 +26,8 @@ EXTRAS = {
     # Runs of a comparison on many machines; Dask brings cloudpickle.
     "cluster": ["dask[distributed]"],
     "audio": ["scipy", "soundfile"],
-    # To read the pictures of data sets.
-    "data": ["pillow"],
+    # To read the pictures of data sets, and tables.
+    "data": ["pandas", "pillow"],
     # The last release of tensorflow-io is compiled against TensorFlow 2.16.
     "tfio": [
         "tensorflow-io==0.37.1; python_version < '3.13'",

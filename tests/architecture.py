@@ -22,7 +22,7 @@ KNOWS = {
     "layers": {"_checks", "_keras", "_replica"},
     "losses": {"_checks"},
     "metrics": {"_checks"},
-    "backbones": {"graph", "layers"},
+    "backbones": {"graph", "layers", "datasets.encoding"},
     "models.registry": {"_checks"},
     "models.fusion_model": {
         "graph",
@@ -42,7 +42,8 @@ KNOWS = {
     "datasets.audio": {"datasets._io"},
     "datasets.open": {"datasets.audio", "datasets.pca"},
     "datasets.licensed": {"datasets._io"},
-    "datasets": {"datasets.open", "datasets.licensed", "_arrays"},
+    "datasets.encoding": {"datasets._io", "datasets.audio"},
+    "datasets": {"datasets.open", "datasets.licensed", "datasets.encoding", "_arrays"},
     "training": {"models", "_files"},
     "evaluation": {"models", "training"},
     "tuning": {"models", "_files"},

@@ -139,8 +139,12 @@ def use_audio(folder):
 
 
 def use_data(folder):
+    import pandas as pd
     import PIL.Image
 
+    table = pd.DataFrame({"a": [1, None, 3], "label": [0, 1, 1]})
+    data = keras_fusion.datasets.from_dataframe(table, {"a": "a"}, "label", split=(1, 0, 0))
+    assert data["train"][0]["a"].tolist() == [[1, 0], [2, 1], [3, 0]]
     depth = np.full((2, 3), 40_000, "uint16")
     PIL.Image.fromarray(depth).save(folder / "depth.png")
     np.testing.assert_array_equal(PIL.Image.open(folder / "depth.png"), depth)

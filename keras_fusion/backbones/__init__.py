@@ -3,6 +3,7 @@
 from keras_fusion.backbones._blocks import conv_block, dense_block, dropped
 from keras_fusion.backbones.applications import check_weights, pretrained, resnet50, vgg16, vgg19
 from keras_fusion.backbones.audioset import audioset_cnn, pooled_by_seven
+from keras_fusion.backbones.automatic import auto
 from keras_fusion.backbones.depth import depth_cnn
 from keras_fusion.backbones.inflated import inflate, inflated_resnet50
 from keras_fusion.backbones.lenet import audio_cnn, lenet5
@@ -14,6 +15,7 @@ from keras_fusion.backbones.text import text_encoder, text_vectorizer
 __all__ = [
     "audio_cnn",
     "audioset_cnn",
+    "auto",
     "cnn_1d",
     "depth_cnn",
     "gru",

@@ -8,7 +8,9 @@ import importlib
 from keras_fusion.datasets import licensed, open
 from keras_fusion.datasets.batches import BalancedBatches, as_dataset, as_pydataset
 from keras_fusion.datasets.catalogue import DatasetInfo, info, load_data
+from keras_fusion.datasets.dataframe import from_dataframe
 from keras_fusion.datasets.downloads import download
+from keras_fusion.datasets.encoding import Encoder
 from keras_fusion.datasets.missing import drop_modalities
 from keras_fusion.datasets.pca import pca_modalities
 from keras_fusion.datasets.synchronizing import synchronize
@@ -18,10 +20,12 @@ _HOMES = {"audio": __name__, **{name: p.__name__ for p in (licensed, open) for n
 __all__ = [
     "BalancedBatches",
     "DatasetInfo",
+    "Encoder",
     "as_dataset",
     "as_pydataset",
     "download",
     "drop_modalities",
+    "from_dataframe",
     "info",
     "load_data",
     "pca_modalities",

@@ -64,6 +64,20 @@ def test_own_method(tmp_path):
 
 
 @pytest.mark.slow
+def test_from_a_table(module, capsys):
+    pytest.importorskip("pandas")
+    pytest.importorskip("PIL")
+    module("from_a_table.py", "--epochs", 1, "--seeds", 1, "--rows", 200).main()
+    printed = capsys.readouterr().out.splitlines()
+    assert "photo  Normalization, lenet5((8, 8, 1), num_classes=10)" in printed
+    rows = [line[:36].strip() for line in printed[-6:]]
+    assert rows[0] == "CentralNet" and rows[4:] == [
+        f"scikit-learn, {name}" for name in ("logistic regression", "gradient boosting")
+    ]
+    assert all(5 < float(line[36:].split()[0]) <= 100 for line in printed[-6:])
+
+
+@pytest.mark.slow
 def test_trusted(module, capsys):
     script = module("trusted.py", "--seeds", 1, "--epochs", 1, "--methods", "trusted")
     script.main()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+import pytest
 from conformance import all_cases
 from helpers.tiny import batch, compiled, labels, map_net, text_net, vector_net
 
@@ -95,6 +96,10 @@ def reading():
 def words(**instead):
     ids = np.ones((4, 6), "int32")
     return {"text": {"words": ids, "padding": ids, **instead}, "sound": floats(4, 5)}
+
+
+def table():
+    return pytest.importorskip("pandas").DataFrame({"a": [1, 2, 3, 4], "b": [0, 1, 0, 1]})
 
 
 @functools.cache
@@ -448,6 +453,12 @@ BACKBONES = [
     *wrong("backbones.text_encoder", {"vocabulary_size": 9}, length=0, embedding_units=1.5),
     *wrong("backbones.text_vectorizer", texts=[Shown([], "none"), Shown([1, 2], "int")]),
     *wrong("backbones.text_vectorizer", {"texts": ["a b"]}, max_tokens=1, length="8"),
+    *wrong("backbones.auto", {"y": np.arange(4)}, x=[
+        Shown(np.ones((4, 2)), "ndarray"),
+        Shown({"a": np.ones((4, 1, 1, 1, 1))}, "1, 1)", "a")]),
+    *wrong("backbones.auto", {"x": {"a": np.ones((4, 2))}}, y=[Shown(["a", "b"], "<U1"), None]),
+    *wrong("backbones.auto", {"x": {"a": np.ones((4, 2))}, "y": np.arange(4)}, verbose=2,
+           in_model=1, kinds=[{"a": "table"}, {"b": "image"}]),
     *wrong("backbones.pretrained", network=["resnet51", 3]),
     *wrong("backbones.pretrained", {"network": "mobilenet_v2"}, input_shape=[(32, 32, 1), 32],
            num_classes=0, dropout=-1, weights=["imagenett", "absent.h5"], momentum=1.0),
@@ -484,6 +495,7 @@ MODELS = [
 ]  # fmt: skip
 
 SPLIT = {"split": ({"a": np.ones((4, 2))}, np.arange(4))}
+TABLE = {"modalities": {"m": ["a"]}, "label": "b", "verbose": False}
 FOLDERS = ("afew", "audioset", "av_mnist_npy", "avletters", "bu_3dfe", "cuave", "grid_digits",
            "mfeat", "mm_imdb", "montalbano", "tcga_breast", "washington_rgbd", "womens_clothing",
            "xflow_digits", "mm_mnist", "av_mnist")  # fmt: skip
@@ -540,6 +552,14 @@ DATASETS = [
         end=["0", Shown(-1, "end=-1")], window=[0, "2"], hop=0,
     ),
     *wrong("datasets.synchronize", {"streams": {"a": ([0], [0])}, "step": 1}, hop=1),
+    *wrong("datasets.from_dataframe", lambda: {**TABLE, "df": table()},
+           modalities=[["a"], Shown({"b": "c"}, "['c']")], label=["a", "c"],
+           split=["c", (0.5, 0.6, 0)], seed=-1, kinds=[{"a": "date"}, "number"],
+           image_size=8, seconds=0, max_words=0, length=0, in_model=1, verbose="yes"),
+    *wrong("datasets.from_dataframe", TABLE, df=[Shown([1], "list"), Shown({}, "dict")]),
+    *wrong("datasets.Encoder", parts=[{"a": 3}, "a"]),
+    *wrong("datasets.Encoder.load", path="absent.json"),
+    *wrong("datasets.Encoder.load", path=Shown("broken.csv", "Expecting value", "broken.csv")),
     *wrong("datasets.drop_modalities", {"rate": 0.5}, x=[Shown([1], "list"), Shown({}, "{}")]),
     *wrong("datasets.drop_modalities", lambda: {"x": x()},
            rate=[1.5, "0.5", Shown({"video": 0.5}, "['video']")],

@@ -6,6 +6,7 @@ __all__ = [
     "files",
     "matlab",
     "npy_folder",
+    "pictures",
     "rows",
     "singular_vectors",
     "splits",

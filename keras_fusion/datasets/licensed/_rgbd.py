@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from keras_fusion.datasets._io import files
+from keras_fusion.datasets._io import pictures
 from keras_fusion.datasets._io.rows import Rows
 
 
@@ -19,7 +19,7 @@ def parts(rgb, depth, labels, rows_of_part, size):
         size: `(height, width)` that pictures are brought to.
     """
     _check_size(size)
-    _require_pillow()
+    pictures.pillow()
     read_rgb = functools.partial(_read_files, rgb, size, False)
     read_depth = functools.partial(_read_files, depth, size, True)
     return {
@@ -43,16 +43,6 @@ def _check_size(size):
         raise ValueError(f"image_size: expected two ints >= 1. Received: {size!r}")
 
 
-def _require_pillow():
-    try:
-        import PIL.Image
-    except ImportError as error:
-        raise ImportError("reading pictures needs Pillow: pip install keras_fusion[data]") from (
-            error
-        )
-    return PIL.Image
-
-
 def _read_files(paths, size, depth, numbers):
     return np.stack([read_picture(paths[number], size, depth) for number in numbers])
 
@@ -70,20 +60,15 @@ def read_picture(path, size, depth):
     Returns:
         Float32 array `(height, width, 1)` in metres, or uint8 array `(height, width, 3)`.
     """
-    image = _require_pillow()
-    with files.complete(path, "picture"):
-        with image.open(path) as picture:
-            picture.verify()  # sums of all parts; pixels alone may be there without the end
-        with image.open(path) as picture:
-            return _resized(image, picture, size, depth)
+    return pictures.read(path, lambda picture: _resized(picture, size, depth))
 
 
-def _resized(image, picture, size, depth):
+def _resized(picture, size, depth):
     modes = ("I;16", "I;16B", "I") if depth else ("RGB", "RGBA", "P")
     if picture.mode not in modes:
         raise ValueError(f"expected the mode {' or '.join(modes)}, received {picture.mode}")
     if not depth:
-        resized = picture.convert("RGB").resize(size[::-1], image.Resampling.BILINEAR)
+        resized = picture.convert("RGB").resize(size[::-1], pictures.pillow().Resampling.BILINEAR)
         return np.asarray(resized, "uint8")
     values = np.asarray(picture)
     height, width = values.shape
