@@ -12,6 +12,13 @@ def read(path):
     return (ROOT / path).read_text(encoding="utf-8")
 
 
+def for_an_index(text):
+    """The README for package indexes, where pictures and links to files beside it lead nowhere."""
+    pictures = r"<picture>.*?</picture>|<img [^>]*>|!\[[^\]]*\]\((?!https?://)[^)]*\)"
+    text = re.sub(pictures, "", text, flags=re.S)
+    return re.sub(r"\[([^\]]+)\]\((?!https?://|#)[^)]+\)", r"\1", text)
+
+
 # Read as text: importing the package here would need Keras before it is installed.
 VERSION = re.search(r'^__version__ = "(.+)"$', read("keras_fusion/__init__.py"), re.M).group(1)
 
@@ -61,9 +68,10 @@ setup(
     name="keras_fusion",
     version=VERSION,
     description="Multimodal fusion for Keras 3: several models, one per modality, made into one.",
-    long_description=read("README.md"),
+    long_description=for_an_index(read("README.md")),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    author="The keras_fusion authors",
+    license_expression="Apache-2.0",
     license_files=["LICENSE"],
     keywords="keras multimodal fusion centralnet tensorflow jax pytorch",
     classifiers=[

@@ -15,7 +15,7 @@ from keras_fusion import (
     plots,
     training,
 )
-from keras_fusion.exporting import export, export_saved_model
+from keras_fusion.exporting import export, export_saved_model, save_with_card
 from keras_fusion.graph import fusion_points
 from keras_fusion.models import FusionModel, build, fusion_method, methods, presets
 from keras_fusion.models.builders import *  # noqa: F403
@@ -44,6 +44,7 @@ __all__ = [
     "plot_fusion_weights",
     "plots",
     "presets",
+    "save_with_card",
     "training",
     *_builders,
 ]

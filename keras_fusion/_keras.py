@@ -123,6 +123,16 @@ def with_logits_of(new, old, change):
     return new
 
 
+def direction_of(metric):
+    """`Metric._direction`: "max" or "min", which is better; `None` where it says neither."""
+    return {"up": "max", "down": "min"}.get(getattr(metric, "_direction", None))
+
+
+def set_direction(metric, direction):
+    """`Metric._direction`, "max" or "min": what callbacks with `mode="auto"` go by."""
+    metric._direction = {"max": "up", "min": "down"}[direction]
+
+
 def is_optional(tensor):
     """`InputLayer.optional`, of the layer behind a `keras.Input`: undocumented as an attribute."""
     return getattr(history(tensor).operation, "optional", False)

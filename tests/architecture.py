@@ -21,7 +21,7 @@ KNOWS = {
     "graph": {"_checks", "_keras"},
     "layers": {"_checks", "_keras", "_replica"},
     "losses": {"_checks"},
-    "metrics": {"_checks"},
+    "metrics": {"_checks", "_keras"},
     "backbones": {"graph", "layers", "datasets.encoding"},
     "models.registry": {"_checks"},
     "models.fusion_model": {
@@ -47,8 +47,8 @@ KNOWS = {
     "training": {"models", "_files"},
     "evaluation": {"models", "training"},
     "tuning": {"models", "_files"},
-    "exporting": {"models"},
-    "__main__": {"exporting"},
+    "exporting": {"models", "evaluation"},
+    "__main__": {"exporting", "tuning"},
     "plots": {"models", "evaluation", "_files"},
 }
 CORE = {"keras", "numpy"}

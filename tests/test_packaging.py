@@ -4,11 +4,13 @@ import importlib.metadata
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,6 +18,9 @@ import pytest
 from packaging.requirements import Requirement
 
 import keras_fusion
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```.*?^```", re.M | re.S)
 
 try:
     METADATA = importlib.metadata.metadata("keras_fusion")
@@ -270,3 +275,20 @@ def test_requirements_of_an_extra():
 
 def test_version():
     assert METADATA["Version"] == keras_fusion.__version__
+    cited = re.findall(r"(?m)^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited == [keras_fusion.__version__]
+
+
+def test_licence_and_author():
+    assert METADATA["License-Expression"] == "Apache-2.0"
+    assert METADATA["Author"] and METADATA["License-File"] == "LICENSE"
+
+
+def test_description():
+    """Nothing beside the README can be reached from a package index; its code is as it was."""
+    text = METADATA["Description"] or METADATA.get_payload()
+    links = re.findall(r"\]\(([^)]*)\)|(?:src|href)=\"([^\"]*)", re.sub(BLOCK, "", text))
+    dead = [link for link in map("".join, links) if not link.startswith(("https://", "http://"))]
+    assert dead == [] and "# keras_fusion" in text
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [m[0] for m in BLOCK.finditer(text)] == [m[0] for m in BLOCK.finditer(readme)]

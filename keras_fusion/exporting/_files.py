@@ -11,7 +11,7 @@ _OF_FILES = (*SUFFIXES.values(), ".keras", ".h5", ".pb")
 
 def target(path, format):
     """`(absolute path, format)` of an export; of no format the one that the suffix says."""
-    path = _absolute(path)
+    path = absolute(path)
     if format is None:
         said = [name for name, suffix in SUFFIXES.items() if path.endswith(suffix)]
         format = said[0] if said else "saved_model"
@@ -20,9 +20,10 @@ def target(path, format):
     return _new_file(path, SUFFIXES[format]), format
 
 
-def _absolute(path):
+def absolute(path, label="path"):
+    """The absolute path, or an error for what is none."""
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path: expected a path. Received: {path!r}")
+        raise TypeError(f"{label}: expected a path. Received: {path!r}")
     return os.path.abspath(os.fspath(path))
 
 
@@ -32,9 +33,14 @@ def _new_folder(path):
         raise ValueError(
             f"path: expected a folder, as a SavedModel is one (or another format). Received: {path}"
         )
+    return new_folder(path)
+
+
+def new_folder(path, label="path"):
+    """`path`, where a folder may appear; else an error."""
     if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
         raise ValueError(
-            f"path: expected a folder that does not exist yet or is empty. Received: {path}"
+            f"{label}: expected a folder that does not exist yet or is empty. Received: {path}"
         )
     return path
 
@@ -51,7 +57,7 @@ def _new_file(path, suffix):
 
 
 @contextlib.contextmanager
-def appears(path):
+def appears(path, label="path"):
     """Gives a path beside `path` to write to; what was written there is moved to `path` at the end.
 
     An error leaves nothing behind.
@@ -62,7 +68,7 @@ def appears(path):
             parts = stack.enter_context(work_folder(os.path.dirname(path)))
         except OSError as error:
             raise ValueError(
-                f"path: expected a folder that can be written. Received: {path} ({error})"
+                f"{label}: expected a folder that can be written. Received: {path} ({error})"
             ) from error
         written = os.path.join(parts, os.path.basename(path))
         yield written

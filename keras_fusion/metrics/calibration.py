@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_fusion._checks import check_bool, check_int
+from keras_fusion._keras import set_direction
 from keras_fusion.metrics._batch import class_indices, quotient, weights
 
 
@@ -80,6 +81,7 @@ class ExpectedCalibrationError(_OfProbabilities):
         super().__init__(from_logits, name, dtype)
         self.bins = bins
         self.gaps = self.add_variable((bins,), "zeros", name="gaps")
+        set_direction(self, "min")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         truth, found, y_pred, weight = self._read(y_true, y_pred, sample_weight)
@@ -142,6 +144,7 @@ class BrierScore(_OfProbabilities):
     def __init__(self, from_logits=False, name="brier_score", dtype=None):
         super().__init__(from_logits, name, dtype)
         self.errors = self.add_variable((), "zeros", name="errors")
+        set_direction(self, "min")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         truth, _, y_pred, weight = self._read(y_true, y_pred, sample_weight)

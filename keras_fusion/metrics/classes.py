@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_fusion._keras import set_direction
 from keras_fusion.metrics._batch import class_indices, quotient, weights
 
 
@@ -42,6 +43,7 @@ class MacroAccuracy(keras.metrics.Metric):
     def __init__(self, name="macro_accuracy", dtype=None):
         super().__init__(name=name, dtype=dtype)
         self._classes = None
+        set_direction(self, "max")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         truth, found, classes = class_indices(y_true, y_pred, "MacroAccuracy")
@@ -103,6 +105,7 @@ class NumberOfErrors(keras.metrics.Metric):
     def __init__(self, name="number_of_errors", dtype=None):
         super().__init__(name=name, dtype=dtype)
         self.errors = self.add_variable((), "zeros", name="errors")
+        set_direction(self, "min")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         truth, found, _ = class_indices(y_true, y_pred, "NumberOfErrors")

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_fusion._checks import is_number
+from keras_fusion._keras import set_direction
 from keras_fusion.metrics._batch import (
     check_labels,
     class_indices,
@@ -81,6 +82,7 @@ class F1(keras.metrics.Metric):
             raise TypeError(f"threshold: expected a float. Received: {threshold!r}")
         super().__init__(name=name or f"f1_{average}", dtype=dtype)
         self.average = average
+        set_direction(self, "max")
         self.threshold = float(threshold)
         self._labels = self._classes = None
         if average in ("micro", "samples"):

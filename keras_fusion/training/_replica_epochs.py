@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_fusion._arrays import on_disk
 from keras_fusion.models import FusionModel
+from keras_fusion.models.fusion_model import give_directions
 from keras_fusion.training._replica_files import write
 
 
@@ -81,18 +82,20 @@ class Stopping:
 
     Args:
         callback: The callback as the user made it, or None: never stops.
-        metrics: `model.metrics`, from which the callback learns which way is better.
+        model: From whose metrics the callback learns which way is better.
     """
 
-    def __init__(self, callback, metrics):
+    def __init__(self, callback, model):
         self.stopped = False
         self.trained = 0  # epochs
         self._improved = False
         self._callback = copy.copy(callback)
         if callback is not None:
             self._model = types.SimpleNamespace(
-                metrics=metrics, stop_training=False, get_weights=self._note
+                metrics=model.metrics, stop_training=False, get_weights=self._note
             )
+            if isinstance(model, FusionModel):
+                give_directions([self._callback], model)
             self._callback.set_model(self._model)
             self._callback.on_train_begin()
 
@@ -173,7 +176,7 @@ def run_epochs(engine, plan, seeds, path=None, saved=None):
         `{name: [(replicas,) for every epoch]}`, lists of arrays with the replicas in front, and
         the epoch of which they are and how many epochs were trained, both `(replicas,)`.
     """
-    stopping = [Stopping(plan.early_stopping, engine.model.metrics) for _ in seeds]
+    stopping = [Stopping(plan.early_stopping, engine.model) for _ in seeds]
     history, begin = {}, 0
     if saved is not None:
         history = {name: list(rows) for name, rows in saved.history.items()}

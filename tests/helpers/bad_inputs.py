@@ -788,6 +788,11 @@ EXPORT = [
            path=[Shown("model.onnx", "model.onnx"), Shown("new.tflite", "new.tflite")]),
     *wrong("export_saved_model", {"path": "new"}, model=Shown(3, "int")),
     *wrong("export_saved_model", lambda: {"model": maskable()}, path=FULL),
+    *wrong("save_with_card", {"folder": "new"}, model=Shown(vector_net, "Functional")),
+    *wrong("save_with_card", lambda: {"model": maskable()},
+           folder=[*FULL, Shown("new.keras", "new.keras")]),
+    *wrong("save_with_card", lambda: {"model": maskable(), "folder": "new"},
+           data=[Shown(lambda: (x(),), "'image'"), "test", (3, 4)]),
 ]  # fmt: skip
 
 CASES = [

@@ -3,6 +3,7 @@
 from keras_fusion.models.fusion_model._arguments import check_known
 from keras_fusion.models.fusion_model._balance import LAYERS, read_balance
 from keras_fusion.models.fusion_model._callbacks import fit_callbacks
+from keras_fusion.models.fusion_model._directions import give_directions
 from keras_fusion.models.fusion_model._evidence import (
     decoded_of,
     has_chain,

@@ -30,7 +30,8 @@ def run_or_restore(model, method, *args, **kwargs):
     variables = [*model.variables, *(optimizer.variables if optimizer is not None else ())]
     values = [value_of(variable) for variable in variables]
     try:
-        return method(*args, **kwargs)
+        with text_of_data_sets(model):
+            return method(*args, **kwargs)
     except BaseException:
         model.jax_state_sync()
         forget_jax_state(model)

@@ -20,6 +20,14 @@ _SIGNS = ("hinge", "squaredhinge", "categoricalhinge")
 _POSITIVE = ("meansquaredlogarithmicerror", "poisson")
 
 
+# What to do with labels that are words.
+WORDS = (
+    ". Turn words into class indices first: "
+    "keras.layers.StringLookup(vocabulary=classes, num_oov_indices=0)(y) on TensorFlow, "
+    "classes, y = numpy.unique(y, return_inverse=True) everywhere"
+)
+
+
 def keras_name(loss):
     """The name of one of Keras' own losses, without underscores and in lower case, or `None`.
 
@@ -50,9 +58,10 @@ def check_targets(y, losses, outputs, samples):
     if losses is None:
         return
     if y is None or isinstance(y, (list, tuple, str)):
+        words = isinstance(y, (list, tuple)) and any(isinstance(one, (str, bytes)) for one in y)
         raise TypeError(
             "y: expected an array, or a dict keyed by head. Received: "
-            f"{'None' if y is None else type(y).__name__}"
+            f"{'None' if y is None else type(y).__name__}{WORDS if words else ''}"
         )
     for head, output in outputs.items():
         label = "y"
@@ -62,7 +71,10 @@ def check_targets(y, losses, outputs, samples):
         if values is None or values.ndim == 0:
             continue
         if values.dtype.kind not in "biuf" and values.dtype.name != "bfloat16":
-            raise ValueError(f"{label}: expected numbers. Received: an array of {values.dtype}")
+            hint = WORDS if _holds_words(values) else ""
+            raise ValueError(
+                f"{label}: expected numbers. Received: an array of {values.dtype}{hint}"
+            )
         if samples is not None and len(values) != samples:
             raise ValueError(
                 f"{label}: expected {samples} labels, one a sample. Received: {len(values)}"
@@ -89,6 +101,8 @@ def check_shapes(y, y_pred, losses):
         shape = getattr(y.get(head), "shape", None)
         if shape is None or getattr(shape, "rank", 0) is None or (name := keras_name(loss)) is None:
             continue
+        if keras.backend.standardize_dtype(y[head].dtype) == "string":
+            raise ValueError(f'y["{head}"]: expected numbers. Received: strings{WORDS}')
         check_shape(f'y["{head}"]', shape, name, y_pred[head].shape, head)
 
 
@@ -139,6 +153,13 @@ def alike(found, wanted):
     return len(found) == len(wanted) and all(
         None in (f, w) or f == w for f, w in zip(found, wanted, strict=True)
     )
+
+
+def _holds_words(values):
+    """Whether an array is of strings, or has some."""
+    if values.dtype.kind == "O":
+        return any(isinstance(value, (str, bytes)) for value in values.flat)
+    return values.dtype.kind in "UST"
 
 
 def _text(shape):

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_fusion.models.fusion_model._labels import WORDS
+
 
 def reads_text(inputs):
     """Whether one of the inputs of a model is strings."""
@@ -79,10 +81,16 @@ def text_of_data_sets(model):
     try:
         yield
     except ValueError as error:
-        if not (reads_text(model.input) and str(error).startswith("Invalid dtype: ")):
+        before, _, dtype = str(error).partition("Invalid dtype: ")
+        if before or not dtype:
             raise
+        if not reads_text(model.input):
+            hint = WORDS if dtype.startswith(("str", "bytes", "object")) else ""
+            raise ValueError(
+                f"x, y: expected batches of numbers. Received: batches of {dtype}{hint}"
+            ) from error
         raise ValueError(
             "x: expected batches whose text is tensors of strings: convert it with tf.constant, "
             "or use keras_fusion.datasets.as_pydataset or as_dataset. Received: batches of "
-            f"{str(error).removeprefix('Invalid dtype: ')}"
+            f"{dtype}"
         ) from error

@@ -1,5 +1,6 @@
 """The model that every builder returns: named inputs, named heads, one target for all of them."""
 
+import inspect
 from dataclasses import dataclass
 
 import keras
@@ -11,6 +12,7 @@ from keras_fusion._replica import weighed_by_samples
 from keras_fusion.models.fusion_model._arguments import check_fit, check_known
 from keras_fusion.models.fusion_model._balance import made_balance
 from keras_fusion.models.fusion_model._callbacks import fit_callbacks
+from keras_fusion.models.fusion_model._directions import give_directions
 from keras_fusion.models.fusion_model._evidence import (
     HeadEvidence,
     decoded_of,
@@ -44,6 +46,21 @@ from keras_fusion.models.fusion_model._weights_report import fusion_weights_of
 _MISSING = object()
 
 
+def _takes(
+    inputs, outputs, *, unimodal_loss_weights, fusion_levels=(), balance=None, name=None, **kwargs
+):
+    """What `FusionModel` takes, for `help` and editors: its `__init__` cannot say it, see there."""
+
+
+class _Signature:
+    """The `__signature__` of a class, not of subclasses with an `__init__` of their own."""
+
+    def __get__(self, instance, owner):
+        if instance is not None or owner.__init__ is not FusionModel.__init__:
+            raise AttributeError("__signature__")
+        return inspect.signature(_takes)
+
+
 @dataclass
 class _State:
     """What a `FusionModel` keeps beside the attributes that Keras tracks."""
@@ -53,6 +70,7 @@ class _State:
     arguments: dict | None = None
     losses: dict | None = None  # by head
     evidence: HeadEvidence | None = None  # where a loss needs it
+    metrics: tuple = ()  # two times {head: list}: without weights, and with them
     scored: list | None = None  # heads that have a loss or metrics
     added_loss: object = None
     head_metrics: object = None  # of models with missing modalities
@@ -141,15 +159,17 @@ class FusionModel(keras.Model):
         Modal Rebalance for Multimodal Learning.
     """
 
-    # `*args, **kwargs` is the signature by which Keras 3.12 and 3.15 alike know a functional model.
+    __signature__ = _Signature()
+
+    # `*args, **kwargs` is how Keras 3.12 and 3.15 alike know a functional model by its `__init__`.
     def __init__(
         self, *args, fusion_levels=(), unimodal_loss_weights=_MISSING, balance=None, **kwargs
     ):
         if unimodal_loss_weights is _MISSING:
             raise TypeError(
-                "FusionModel: expected unimodal_loss_weights= and fusion_levels=. Received: "
-                "neither. keras.models.clone_model does not hand them on: use "
-                "FusionModel.from_config(model.get_config())"
+                "FusionModel: expected unimodal_loss_weights=, and fusion_levels= of a model that "
+                "has levels. Received: no weights. keras.models.clone_model does not hand them "
+                "on: use FusionModel.from_config(model.get_config())"
             )
         is_loaded = kwargs.pop("is_loaded", False)
         super().__init__(*args, **kwargs)
@@ -396,7 +416,8 @@ class FusionModel(keras.Model):
         metrics = per_head(metrics, self.heads, "metrics", copy_objects=True)
         weighted = per_head(weighted_metrics, self.heads, "weighted_metrics", copy_objects=True)
         check_known(optimizer, losses, {"metrics": metrics, "weighted_metrics": weighted})
-        lists = [losses or {}, metrics or {}, weighted or {}]
+        given_metrics = (metrics or {}, weighted or {})
+        lists = [losses or {}, *given_metrics]
         scored = [head for head in self.heads if any(found.get(head) for found in lists)]
         evidence = None
         if any(reads_more(one) for one in (losses or {}).values()):
@@ -417,6 +438,7 @@ class FusionModel(keras.Model):
         )
         self._fusion.arguments = given
         self._fusion.losses, self._fusion.scored = losses, scored
+        self._fusion.metrics = given_metrics
         self._fusion.evidence = evidence
         if self._fusion.balance is not None:
             self._fusion.balance.set_betas(losses or {}, loss_weights or {})
@@ -540,6 +562,7 @@ class FusionModel(keras.Model):
         callbacks = fit_callbacks(
             callbacks, x, shuffle, steps_per_epoch, self._fusion.balance, validates
         )
+        give_directions(callbacks, self)
         return run_or_restore(
             self,
             super().fit,
