@@ -24,6 +24,8 @@ VERSION = re.search(r'^__version__ = "(.+)"$', read("keras_fusion/__init__.py"),
 
 EXTRAS = {
     "plot": ["matplotlib>=3.9"],
+    # Intervals of a comparison need SciPy.
+    "report": ["jinja2", "matplotlib>=3.9", "scipy"],
     "examples": ["matplotlib>=3.9", "rich", "scikit-learn"],
     # KerasTuner imports six without declaring it, tensorboard in every search on TensorFlow, and
     # scikit-learn and scipy in Bayesian optimisation.
@@ -56,7 +58,7 @@ EXTRAS = {
 # Everything that the tests use on the newest TensorFlow, so that `pip install -e ".[test]"` skips
 # nothing but the other backends and tensorflow-io.
 TESTED = (
-    *("plot", "examples", "tune", "stats", "cluster", "audio", "data"),
+    *("plot", "report", "examples", "tune", "stats", "cluster", "audio", "data"),
     *("hub", "onnx", "litert", "serve"),
 )
 EXTRAS["test"] = sorted(
@@ -85,6 +87,7 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     packages=find_packages(include=["keras_fusion", "keras_fusion.*"]),
+    package_data={"keras_fusion.reporting": ["templates/*"]},
     # Without an upper cap, for users of JAX and PyTorch on what is newer than TensorFlow knows.
     python_requires=">=3.11",
     # TensorFlow stays an open range: the extra `tfio` narrows it. Where only JAX or PyTorch is

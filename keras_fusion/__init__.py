@@ -13,6 +13,7 @@ from keras_fusion import (
     metrics,
     models,
     plots,
+    reporting,
     training,
 )
 from keras_fusion.exporting import export, export_saved_model, save_with_card
@@ -21,6 +22,7 @@ from keras_fusion.models import FusionModel, build, fusion_method, methods, pres
 from keras_fusion.models.builders import *  # noqa: F403
 from keras_fusion.models.builders import __all__ as _builders
 from keras_fusion.plots import plot_fusion_weights
+from keras_fusion.reporting import report
 
 __version__ = "0.2.0"
 
@@ -44,6 +46,8 @@ __all__ = [
     "plot_fusion_weights",
     "plots",
     "presets",
+    "report",
+    "reporting",
     "save_with_card",
     "training",
     *_builders,

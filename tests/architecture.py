@@ -50,6 +50,7 @@ KNOWS = {
     "exporting": {"models", "evaluation"},
     "__main__": {"exporting", "tuning"},
     "plots": {"models", "evaluation", "_files"},
+    "reporting": {"plots"},
 }
 CORE = {"keras", "numpy"}
 # Those that run on every backend as they are.
@@ -61,7 +62,9 @@ OPTIONAL = BACKENDS | {
     "ai_edge_litert",
     "cloudpickle",  # comes with Dask
     "h5py",  # comes with Keras
+    "jinja2",
     "keras_tuner",
+    "markupsafe",  # comes with Jinja2
     "matplotlib",
     "onnx",
     "onnxruntime",

@@ -17,7 +17,7 @@ from helpers.bad_inputs import CASES, FIT, Shown
 import keras_fusion as kf
 
 PACKAGES = ("graph", "layers", "losses", "metrics", "backbones", "models", "presets", "datasets",
-            "training", "evaluation", "plots", "tuning", "exporting")  # fmt: skip
+            "training", "evaluation", "plots", "reporting", "tuning", "exporting")  # fmt: skip
 ROOT = str(Path(kf.__file__).parent)
 BACKEND = keras.backend.backend()
 LIMIT = 1.0  # seconds

@@ -64,6 +64,12 @@ def use_plot(folder):
     assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
+def use_report(folder):
+    found = keras_fusion.evaluation.Comparison({"gmu": [0.5, 0.75]})
+    page = keras_fusion.report(found, path=folder / "page.html")
+    assert "<svg" in (folder / "page.html").read_text(encoding="utf-8") and page.endswith(".html")
+
+
 def use_examples(folder):
     from rich.console import Console
     from rich.table import Table

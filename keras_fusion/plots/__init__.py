@@ -1,5 +1,6 @@
 """Figures: which modality counts, at which level, and how that came about."""
 
+from keras_fusion.plots.calibration import plot_calibration
 from keras_fusion.plots.comparison import plot_comparison, plot_noise_curves
 from keras_fusion.plots.critical_differences import plot_critical_difference
 from keras_fusion.plots.fusion_graph import plot_fusion_graph
@@ -10,6 +11,7 @@ from keras_fusion.plots.score_grid import plot_score_grid
 from keras_fusion.plots.search import plot_search
 
 __all__ = [
+    "plot_calibration",
     "plot_comparison",
     "plot_critical_difference",
     "plot_fusion_graph",

@@ -1,6 +1,7 @@
 """Common to all figures: matplotlib, colors that stay apart for every eye, writing to a file."""
 
 import os
+import re
 
 from keras_fusion._files import whole_file
 
@@ -79,9 +80,28 @@ def literal_text(artist):
 def set_log_scale(axis):
     """Makes an axis logarithmic; matplotlib's own labels are formulas, which stay unread here."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_tick_params(which="minor", labelsize=8)
     formatter = import_matplotlib().ticker.LogFormatter
     axis.set_major_formatter(formatter())
     axis.set_minor_formatter(formatter(labelOnlyBase=False))
+
+
+def is_share(metric, values):
+    """Whether a score lies in [0, 1] by its nature, such as an accuracy."""
+    shares = ("accuracy", "acc", "auc", "f1", "precision", "recall")
+    named = any(part in shares for part in re.split(r"[^a-z0-9]+", metric.lower()))
+    return named and all(0 <= value <= 1 for value in values)
+
+
+def end_at_one(axis, metric):
+    """Ends the axis of a score at 1, beyond which no accuracy lies; markers there stay whole."""
+    lines = [line for line in axis.axes.lines if len(line.get_xdata(orig=False))]
+    values = [v for line in lines for v in getattr(line, f"get_{axis.axis_name}data")()]
+    if is_share(metric, [value for value in values if value == value]):
+        low, high = axis.get_view_interval()
+        axis.axes.set(**{f"{axis.axis_name}lim": (max(low, 0), min(high, 1))})
+        for line in lines:
+            line.set_clip_on(False)
 
 
 def save_figure(figure, path):

@@ -6,8 +6,10 @@ from keras_fusion.plots._style import (
     CENTRAL_COLOR,
     COLORS,
     add_legend,
+    end_at_one,
     finished,
     import_matplotlib,
+    is_share,
     source_styles,
 )
 
@@ -16,7 +18,8 @@ def plot_comparison(comparison, path=None, title=None):
     """Draws the mean score of every method with its interval, and every single run, or
     the mean of every fold.
 
-    Use it to see which differences are larger than the spread over the seeds.
+    Use it to see which differences are larger than the spread over the seeds. Intervals of an
+    accuracy end at 0 and 1.
 
     Args:
         comparison: A `Comparison`, as `keras_fusion.evaluation.compare` returns it.
@@ -46,17 +49,22 @@ def plot_comparison(comparison, path=None, title=None):
     matplotlib = import_matplotlib()
     figure = matplotlib.figure.Figure(figsize=(7, 1.2 + 0.35 * len(rows)), layout="constrained")
     axes = figure.subplots()
+    every = [score for name in comparison.scores for score in comparison.values(name)]
+    # Student's interval knows nothing of the ends of a scale.
+    low, high = (0, 1) if is_share(comparison.metric, every) else (-math.inf, math.inf)
     for i, row in enumerate(rows):
         color = CENTRAL_COLOR if row["method"] == comparison.reference else COLORS[0]
         scores = comparison.values(row["method"])
         axes.plot(scores, [i] * len(scores), "|", color=color, alpha=0.5, markersize=9)
         if row["runs"] > 1:
-            axes.plot([row["low"], row["high"]], [i, i], color=color, linewidth=2)
+            ends = [max(row["low"], low), min(row["high"], high)]
+            axes.plot(ends, [i, i], color=color, linewidth=2)
         axes.plot([row["mean"]], [i], "o", color=color)
     base = next(row for row in rows if row["method"] == comparison.reference)
     axes.axvline(base["mean"], color=CENTRAL_COLOR, linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(rows)), [row["method"] for row in rows], fontsize=9)
     axes.invert_yaxis()
+    end_at_one(axes.xaxis, comparison.metric)
     axes.set_xlabel(
         f"{comparison.metric.replace('_', ' ')}, mean and {100 * comparison.level:g} % interval",
         fontsize=9,
@@ -103,7 +111,7 @@ def plot_noise_curves(curves, metric="accuracy", path=None, title=None):
     figure = matplotlib.figure.Figure(figsize=(7, 3.6), layout="constrained")
     axes = figure.subplots()
     styles = source_styles(list(curves))
-    handles = []
+    handles, labels = [], list(curves)
     for name, curve in curves.items():
         points = sorted((snr, s[metric]) for snr, s in curve.items() if math.isfinite(snr))
         color, hatch = styles[name]
@@ -112,10 +120,13 @@ def plot_noise_curves(curves, metric="accuracy", path=None, title=None):
         handles.append(line)
     clean = next((s[metric] for c in curves.values() for snr, s in c.items() if snr == math.inf), 0)
     if clean:
-        axes.axhline(clean, color=CENTRAL_COLOR, linewidth=0.8, linestyle=":")
+        style = {"color": CENTRAL_COLOR, "linewidth": 0.8, "linestyle": ":"}
+        handles.append(axes.axhline(clean, **style))
+        labels.append("without noise")
+    end_at_one(axes.yaxis, metric)
     axes.set_xlabel("signal-to-noise ratio (dB)", fontsize=9)
     axes.set_ylabel(metric.replace("_", " "), fontsize=9)
-    add_legend(axes, handles, list(curves), fontsize=9)
+    add_legend(axes, handles, labels, fontsize=9)
     return _finished(figure, [axes], path, title)
 
 

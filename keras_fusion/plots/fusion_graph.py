@@ -14,7 +14,8 @@ from keras_fusion.plots._style import (
 )
 
 COLUMN_WIDTH, ROW_HEIGHT = 2.4, 1.1  # inches
-BOX_WIDTH, BOX_HEIGHT = 0.64, 0.44  # of a column, of a row
+ASIDE = 0.09  # of a column: where the arrow of the next column but one comes in from above
+PAD = 0.4  # around the text of a box, of the text's size
 STEP = 0.5  # of a row: how much higher a column stands than its neighbour towards the middle
 TEXT_SIZE = 8
 WIDEST = 22  # characters in a box
@@ -75,23 +76,27 @@ def plot_fusion_graph(model, path=None, ax=None, title=None):
     for name in names:
         ax.text(columns[name], top, name, ha="center", fontsize=TEXT_SIZE + 2, weight="bold")
     rows = {fusion.layer: row * spacing for row, fusion in enumerate(found)}
-    before, last = {}, None  # where the tensors and the fusion above stand
+    free = spacing - max(heights.values())  # below a fusion, until arrows from afar come in
+    above, last = {}, None  # the boxes above, by column and by fusion
     for fusion in found:
         row = rows[fusion.layer]
-        _box(ax, middle, row, fusion.layer, fusion.shape, colors[CENTRAL])
+        meets = _Box(ax, middle, row, fusion.layer, fusion.shape, colors[CENTRAL])
         for source in fusion.sources:
             if source.name == CENTRAL:
-                start = rows.get(source.tensor, last)
-                _down(ax, middle, start, row, _steps(source, rows), start != last)
+                start = above.get(source.tensor, last)
+                curve = {"connectionstyle": "arc3,rad=0.4"} if start is not last else {}
+                _arrow(ax, start, meets, **curve)
+                _label_center(ax, start, meets, _steps(source, rows), free)
                 continue
             column, height = columns[source.name], row - heights[source.name]
-            _box(ax, column, height, source.tensor, source.shape, colors[source.name])
+            color = colors[source.name]
+            box = _Box(ax, column, height, source.tensor, source.shape, color)
             if source.tensor != source.name:  # not the input, from which every tensor comes
-                if source.name in before:
-                    _down(ax, column, before[source.name], height, "")
-                before[source.name] = height
-            _towards(ax, (column, height), (middle, row), _steps(source, rows))
-        last = row
+                if source.name in above:
+                    _arrow(ax, above[source.name], box)
+                above[source.name] = box
+            _towards(ax, box, meets, _steps(source, rows), color)
+        last = above[fusion.layer] = meets
     ax.set_xlim(-0.5, len(columns) - 0.5)
     ax.set_ylim(spacing * (len(found) - 1) + 0.4, top - 0.3)
     ax.set_axis_off()
@@ -115,48 +120,64 @@ def _steps(source, rows):
     return ", ".join(steps)
 
 
-def _box(ax, column, row, name, shape, color):
-    short = name if len(name) <= WIDEST else "..." + name[3 - WIDEST :]
-    ax.text(
-        column,
-        row,
-        f"{short}\n{shape_name(shape)}",
-        ha="center",
-        va="center",
-        fontsize=TEXT_SIZE,
-        color="black" if luminance(color) > 0.18 else "white",
-        bbox={"facecolor": color, "edgecolor": "none", "boxstyle": "round,pad=0.4"},
-        zorder=3,
-    )
+class _Box:
+    """A tensor's box; arrows end at its edge, which is known in points and not in columns."""
+
+    def __init__(self, ax, column, row, name, shape, color):
+        self.column, self.row = column, row
+        short = name if len(name) <= WIDEST else "..." + name[3 - WIDEST :]
+        text = ax.text(
+            column,
+            row,
+            f"{short}\n{shape_name(shape)}",
+            ha="center",
+            va="center",
+            fontsize=TEXT_SIZE,
+            parse_math=False,
+            color="black" if luminance(color) > 0.18 else "white",
+            bbox={"facecolor": color, "edgecolor": "none", "boxstyle": f"round,pad={PAD}"},
+            zorder=3,
+        )
+        extent, points = text.get_window_extent(), 72 / ax.figure.dpi
+        self.half_width = extent.width * points / 2 + PAD * TEXT_SIZE
+        self.half_height = extent.height * points / 2 + PAD * TEXT_SIZE
 
 
-def _arrow(ax, start, end, **style):
-    line = {"arrowstyle": "->", "color": LINE_COLOR, "shrinkA": 0, "shrinkB": 0, **style}
-    ax.annotate("", end, start, arrowprops=line, zorder=2)
+def _arrow(ax, start, end, color=LINE_COLOR, offset=0.0, zorder=1, **style):
+    """From box to box: level, downwards, or (`offset` of a column aside) level and then downwards.
 
-
-def _down(ax, column, start, end, label, passes_others=False):
-    """An arrow to a lower box of the same column."""
-    ends = (column, start + BOX_HEIGHT / 2), (column, end - BOX_HEIGHT / 2)
-    curve = {"connectionstyle": "arc3,rad=0.4"} if passes_others else {}
-    _arrow(ax, *ends, **curve)
-    if label:
-        _label(ax, column, (start + end) / 2, textwrap.fill(label, 30), "center")
-
-
-def _towards(ax, start, end, label):
-    """An arrow to the middle, level until it has passed the columns on its way."""
-    (x0, y0), (x1, y1) = start, end
-    side = 1 if x1 > x0 else -1
-    turn = x1 - side * 0.5
-    if y0 != y1:
-        ax.plot([x0 + side * BOX_WIDTH / 2, turn], [y0, y0], color=LINE_COLOR, lw=1, zorder=1)
-        begin = (turn, y0)
+    With three modalities at three levels no drawing is free of crossings (K3,3 is not planar): an
+    arrow to the middle passes over one down a column with a gap around it.
+    """
+    ends = (end.column + offset, end.row), (start.column, start.row)
+    level = {"shrinkA": start.half_width, "shrinkB": end.half_width}
+    falls = {"shrinkA": start.half_height, "shrinkB": end.half_height}
+    line = {"arrowstyle": "->", "color": color, **style}
+    if offset:
+        line |= {**level, "shrinkB": end.half_height, "connectionstyle": "angle,angleA=0,angleB=90"}
     else:
-        begin = (x0 + side * BOX_WIDTH / 2, y0)
-    _arrow(ax, begin, (x1 - side * BOX_WIDTH / 2, y1))
+        line |= level if start.row == end.row else falls
+    ax.annotate("", *ends, arrowprops=line, zorder=zorder)
+
+
+def _towards(ax, start, end, label, color):
+    """An arrow to the middle; from afar it comes from above, the farthest nearest to the center."""
+    side = 1 if end.column > start.column else -1
+    offset = 0.0
+    if start.row != end.row:
+        offset = -side * ASIDE / (abs(end.column - start.column) - 1)
+    color = LINE_COLOR if luminance(color) > 0.6 else color  # yellow on white
+    _arrow(ax, start, end, "white", offset, arrowstyle="-", linewidth=6)  # the gap
+    _arrow(ax, start, end, color, offset, zorder=2)
     if label:
-        _label(ax, start[0] + side * 0.5, y0 - 0.06, textwrap.fill(label, 18), "bottom")
+        x = start.column + side * 0.5
+        _label(ax, x, start.row - 0.06, textwrap.fill(label, 18), "bottom")
+
+
+def _label_center(ax, start, end, label, free):
+    if label:
+        y = start.row + min(free, end.row - start.row) / 2
+        _label(ax, end.column, y, textwrap.fill(label, 30), "center")
 
 
 def _label(ax, x, y, text, align):

@@ -9,6 +9,7 @@ from keras_fusion.plots._style import (
     CENTRAL,
     CENTRAL_COLOR,
     add_legend,
+    end_at_one,
     finished,
     import_matplotlib,
     luminance,
@@ -61,7 +62,7 @@ def plot_fusion_history(history, metric=None, path=None, title=None):
     >>> _ = model.fit(x, np.zeros(8), verbose=0, callbacks=[history])
     >>> figure = kf.plots.plot_fusion_history(history)
     >>> [axes.get_title() for axes in figure.axes]
-    ['level_0', 'level_1', 'accuracy']
+    ['level_0 (128)', 'level_1 (prediction)', 'accuracy']
 
     Reference:
         Vielzeuf et al., Multilevel Sensor Fusion with Deep Learning, 2018,
@@ -69,6 +70,7 @@ def plot_fusion_history(history, metric=None, path=None, title=None):
     """
     epochs, weights, logs = _read_history(history)
     levels = list(weights[0])
+    labels = getattr(getattr(history, "model", None), "fusion_levels", {})  # a file has none
     sources = order_sources(name for shares in weights[0].values() for name in shares)
     metric, scores = _find_scores(logs, {*sources, CENTRAL}, metric)
     matplotlib = import_matplotlib()
@@ -93,7 +95,8 @@ def plot_fusion_history(history, metric=None, path=None, title=None):
         for name in order_sources(weights[0][level]):
             shares = [100 * record[level][name] for record in weights]
             ax.plot(epochs, shares, label=name, marker=marker, **_line(matplotlib, styles[name]))
-        ax.set_title(textwrap.fill(level, 24), fontsize=10)
+        label = f"{level} ({labels[level]})" if level in labels else level
+        ax.set_title(textwrap.fill(label, 24), fontsize=10)
         ax.tick_params(labelsize=8, labelleft=column == 0)
         ax.set_ylabel("Share (%)" if column == 0 else "", fontsize=9)
         ax.set_xlabel("Epoch" if i + columns >= len(levels) else "", fontsize=9)
@@ -222,6 +225,7 @@ def _draw_scores(ax, matplotlib, epochs, logs, metric, scores, styles, marker):
     ax.set_xlabel("Epoch", fontsize=9)
     ax.tick_params(labelsize=8)
     ax.grid(alpha=0.3)
+    end_at_one(ax.yaxis, metric)
 
 
 def _line_style(head, validation):

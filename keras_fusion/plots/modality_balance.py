@@ -2,13 +2,17 @@
 
 from keras_fusion.plots._style import (
     CENTRAL,
+    CENTRAL_COLOR,
     add_legend,
+    end_at_one,
     finished,
     import_matplotlib,
     order_sources,
     set_log_scale,
     source_styles,
 )
+
+_KINDS = {"val_{}": "-", "{}": (0, (4, 1.5))}  # how a score is drawn
 
 
 def plot_modality_balance(balance, metric=None, path=None, title=None):
@@ -89,7 +93,13 @@ def plot_modality_balance(balance, metric=None, path=None, title=None):
         ax.tick_params(labelsize=8)
     axes[-1].set_xlabel("Epoch", fontsize=9)
     axes[-1].xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
-    add_legend(figure, handles, sources, loc="outside right upper", fontsize=9)
+    labels = list(sources)
+    for key, style in _KINDS.items() if metric else ():
+        if any(key.format(metric) in named for of in balance.scores for named in of.values()):
+            line = matplotlib.lines.Line2D([], [], color=CENTRAL_COLOR, linestyle=style)
+            handles.append(line)
+            labels.append("validation score" if key.startswith("val_") else "training score")
+    add_legend(figure, handles, labels, loc="outside right upper", fontsize=9)
     return finished(figure, path, title)
 
 
@@ -110,16 +120,17 @@ def _metric(scores, metric):
 def _draw_scores(ax, balance, metric, styles, marker):
     heads = order_sources(head for record in balance.scores for head in record)
     for head in heads:
-        for key, dashed in ((metric, True), (f"val_{metric}", False)):
+        for key, style in _KINDS.items():
+            key = key.format(metric)
             points = [
                 (epoch, record[head][key])
                 for epoch, record in zip(balance.epochs, balance.scores, strict=True)
                 if key in record.get(head, {})
             ]
             if points:
-                style = (0, (4, 1.5)) if dashed else "-"
                 options = {"marker": marker, "markersize": 3.5, "color": styles[head][0]}
                 ax.plot(
                     *zip(*points, strict=True), label=f"{head} {key}", linestyle=style, **options
                 )
+    end_at_one(ax.yaxis, metric)
     ax.set_title(metric.replace("_", " "), fontsize=10)

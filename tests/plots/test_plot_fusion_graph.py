@@ -3,6 +3,7 @@
 import itertools
 
 import keras
+import numpy as np
 import pytest
 from helpers.tiny import map_net, vector_net
 
@@ -49,16 +50,28 @@ def test_no_box_covers_another(count):
     assert not any(a.overlaps(b) for a, b in itertools.combinations(extents, 2))
 
 
-@pytest.mark.parametrize("count", [3, 4])
-def test_no_line_runs_through_a_box(count):
+def arrows(figure):
+    """Points along every arrow, in pixels; the white gaps below them are left out."""
+    for text in figure.axes[0].texts:
+        patch = getattr(text, "arrow_patch", None)
+        if patch is not None and patch.get_edgecolor()[:3] != (1, 1, 1):
+            ends = patch.get_transform().transform(patch.get_path().vertices[:-3])  # no head
+            lines = [np.linspace(a, b, 99) for a, b in itertools.pairwise(ends)]
+            yield np.concatenate(lines)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_arrows_go_from_edge_to_edge_and_through_no_box(count):
     figure = kf.plots.plot_fusion_graph(build(count))
     figure.draw_without_rendering()
-    ax = figure.axes[0]
-    lines = [line.get_window_extent() for line in ax.lines]
-    assert lines
-    for text in boxes(ax):
-        box = text.get_bbox_patch().get_window_extent()
-        assert not any(box.overlaps(line) for line in lines), text.get_text()
+    frames = [text.get_bbox_patch().get_window_extent() for text in boxes(figure.axes[0])]
+    found = list(arrows(figure))
+    assert len(found) == 6 * count + 3  # to the four fusions, down the columns, down the middle
+    for points in found:
+        for frame in frames:
+            assert not any(frame.padded(-2).contains(*point) for point in points)
+        for end in (points[0], points[-1]):
+            assert any(frame.padded(3).contains(*end) for frame in frames)
 
 
 def test_modalities_stand_apart_and_the_center_between_them():

@@ -38,6 +38,9 @@ def test_lines():
     assert np.isnan(found["image"][1])  # no zero on a logarithmic scale
     assert scores.get_title() == "accuracy" and len(scores.lines) == 6
     assert lines(scores)["image val_accuracy"] == [0.5]
+    assert scores.get_ylim()[1] == 1
+    texts = [text.get_text() for text in norms.figure.legends[0].get_texts()]
+    assert texts == ["image", "sound", "central", "validation score", "training score"]
     colors = {line.get_label().split()[0]: line.get_color() for line in scores.lines}
     assert colors == {line.get_label(): line.get_color() for line in norms.lines}
 

@@ -126,7 +126,12 @@ def test_a_real_model_is_recorded_and_drawn():
     assert history.weights[-1] == model.fusion_weights() != history.weights[0]
     assert {"central_accuracy", "image_accuracy", "audio_loss"} <= set(history.logs[-1])
     panels = plot_fusion_history(history).axes
-    assert [panel.get_title() for panel in panels] == [*model.fusion_weights(), "accuracy"]
+    assert [panel.get_title() for panel in panels] == [
+        "level_0 (2)",
+        "level_1 (128)",
+        "level_2 (prediction)",
+        "accuracy",
+    ]
     assert len(panels[-1].get_lines()) == 3
     bars = plot_fusion_weights(model).axes[0].containers
     drawn = [bar.get_width() for container in bars for bar in container]
