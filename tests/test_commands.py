@@ -1,5 +1,6 @@
 """python -m keras_fusion: what it prints is what the functions behind it say."""
 
+import json
 import re
 
 import pytest
@@ -42,13 +43,20 @@ def test_compare(results, tmp_path, capsys):
 
 def test_search(tmp_path, capsys):
     pytest.importorskip("keras_tuner")
-    from helpers import tiny_search
-
-    tuner = tiny_search.tuner(tmp_path, max_trials=1)
-    (row,) = tiny_search.search(tuner)
-    _, (trial, status, score, values) = printed(capsys, "search", str(tmp_path / "search"))
-    assert (trial, status, score) == (row["trial"], "COMPLETED", f"{row['score']:.4f}")
-    assert values.startswith("head_units=") or "rate=" in values
+    (tmp_path / "oracle.json").write_text("{}")
+    values = {"rate": 0.123456, "units": 4}
+    for trial_id, status, score, message in (
+        ("0", "COMPLETED", 0.5, None),
+        ("1", "FAILED", None, "Traceback\nValueError: expected [a]"),
+    ):
+        trial = {"trial_id": trial_id, "status": status, "score": score, "message": message}
+        (tmp_path / f"trial_{trial_id}").mkdir()
+        text = json.dumps({**trial, "hyperparameters": {"values": values}})
+        (tmp_path / f"trial_{trial_id}" / "trial.json").write_text(text)
+    assert printed(capsys, "search", str(tmp_path))[1:] == [
+        ["0", "COMPLETED", "0.5000", "rate=0.1235, units=4"],
+        ["1", "FAILED", "", "ValueError: expected [a]"],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,10 @@ NAMES = {
         "the gradient gate, behind which losses find the logits too",
         lambda: keras.backend.backend() != "tensorflow" or _keeps_logits(),
     ),
+    "Metric._direction": (
+        "which way is better, for callbacks that watch a head",
+        lambda: _directions() == ["min", "max", None, "max"],
+    ),
     "EarlyStopping.best, wait, best_epoch, best_weights": (
         "early stopping of every replica, and going on with it",
         lambda: {"best", "wait", "best_epoch", "best_weights"} <= vars(_stopping()).keys(),
@@ -187,6 +191,13 @@ def _weighed_loss():
     with _keras.weighted_losses(model, y, y_pred, {"a": 0.5, "b": 2.5}):
         weighed = float(model.compute_loss(None, y, y_pred))
     return weighed * (float(model.compute_loss(None, y, y_pred)) == 2.0)
+
+
+def _directions():
+    own = keras.metrics.Mean()
+    _keras.set_direction(own, "max")
+    kinds = (keras.metrics.MeanSquaredError(), keras.metrics.F1Score(), keras.metrics.Mean(), own)
+    return [_keras.direction_of(metric) for metric in kinds]
 
 
 def _keeps_logits():

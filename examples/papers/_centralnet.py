@@ -17,8 +17,8 @@ OPTIONS = (
 )
 
 
-def scores(build, data, seeds, args, backup_dir, learning_rate, only=()):
-    """Trains `build()` once per seed and returns what `evaluate` finds on the test part.
+def trained(build, data, seeds, args, backup_dir, learning_rate, only=(), batch=128):
+    """Trains `build()` once per seed.
 
     Args:
         build: Function that returns a new model, not compiled.
@@ -26,9 +26,10 @@ def scores(build, data, seeds, args, backup_dir, learning_rate, only=()):
         seeds, args, backup_dir: Of the row.
         learning_rate: Float, of Adam.
         only: Names of the heads that are trained, each on its own loss; () for all the model's.
+        batch: Int, the samples in one.
 
     Returns:
-        Dict `{name: array (seeds,)}`.
+        `Replicas`.
     """
 
     def compiled():
@@ -42,10 +43,14 @@ def scores(build, data, seeds, args, backup_dir, learning_rate, only=()):
         )
         return model
 
-    replicas = kf.training.fit_replicas(
-        compiled, *data["train"], seeds, args.epochs, 128, backup_dir=backup_dir
+    return kf.training.fit_replicas(
+        compiled, *data["train"], seeds, args.epochs, batch, backup_dir=backup_dir
     )
-    return replicas.evaluate(*data["test"], batch_size=500)
+
+
+def scores(build, data, *how, **more):
+    """What `evaluate` finds of `trained(...)` on the test part, `{name: array (seeds,)}`."""
+    return trained(build, data, *how, **more).evaluate(*data["test"], batch_size=500)
 
 
 def errors(found, head, count):

@@ -78,8 +78,8 @@ def row(name, energy, ratio, size):
 
 
 def draw(table, args, names):
-    """CentralNet's errors, the ensemble's, and the difference, over energy and share ratio; of the
-    fusions at every layer the best of each cell."""
+    """A heat map of every method over energy and share ratio, and of the difference of the first
+    two; of the fusions at every layer the best of each cell, which the end of the report names."""
     grids = {name: {} for name in names}
     runs = _table.finished(table, args)
     for name, energy, ratio in itertools.product(names, ENERGIES, RATIOS):
@@ -87,21 +87,45 @@ def draw(table, args, names):
         found = [run["scores"]["errors"] for run in runs if run["method"] == own]
         if found:
             grids[name][energy, ratio] = np.mean(found)
-    central, other = grids["CentralNet"], grids["Ensemble"]
-    both = [cell for cell in central if cell in other]
-    grids["CentralNet - Ensemble"] = {cell: central[cell] - other[cell] for cell in both}
+    layers = {}
     for operation, rows in FUSIONS.items():
-        layers = [grids.pop(name, {}) for name in rows]
-        cells = set().union(*layers)
-        best = {cell: min((grid[cell], i) for i, grid in enumerate(layers) if cell in grid)
-                for cell in sorted(cells)}  # fmt: skip
-        grids[f"Fusion {operation.capitalize()}, best layer"] = {c: b[0] for c, b in best.items()}
-        for (energy, ratio), (found, level) in best.items():
-            print(f"{operation}, energy {energy}, share {ratio}: layer {level}, {found:.1f} errors")
+        tried = [grids.pop(name, {}) for name in rows]
+        name = f"Fusion {operation.capitalize()}, best layer"
+        best = {
+            cell: min((grid[cell], i) for i, grid in enumerate(tried) if cell in grid)
+            for cell in set().union(*tried)
+        }
+        grids[name] = {cell: errors for cell, (errors, _) in best.items()}
+        layers[name] = {cell: f" ({layer})" for cell, (_, layer) in best.items()}
+    grids = {name: grid for name, grid in grids.items() if grid}
+    if args.depths:
+        best_layers(grids, layers, _options.file(table.name, args, ".md"))
+    central, other = (grids.get(name, {}) for name in ("CentralNet", "Ensemble"))
+    both = [cell for cell in central if cell in other]
+    if both:
+        difference = {cell: central[cell] - other[cell] for cell in both}
+        grids = {**grids, "CentralNet - Ensemble": difference}
     path, title = _options.file(table.name, args, ".png"), _options.title(table.title, args)
-    grids = {f"{name}: errors": grid for name, grid in grids.items() if grid}
+    grids = {f"{name}: errors": grid for name, grid in grids.items()}
     kf.plots.plot_score_grid(grids, "energy", "share ratio", path, title)
     print(f"Written: {path}")
+
+
+def best_layers(grids, layers, path):
+    """Adds the errors of every cell to the report, of the fusions with their best layer."""
+    cells = sorted(set().union(*grids.values()))
+    lines = ["## Errors by cell, mean over the seeds; in brackets the best layer", ""]
+    lines += [f"| energy | share ratio | {' | '.join(grids)} |", "| ---: " * (2 + len(grids)) + "|"]
+    for cell in cells:
+        found = [
+            f"{grid[cell]:.0f}{layers.get(name, {}).get(cell, '')}" if cell in grid else ""
+            for name, grid in grids.items()
+        ]
+        lines.append(f"| {cell[0]} | {cell[1]} | {' | '.join(found)} |")
+    text = "\n".join(lines)
+    print(text)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\n{text}\n")
 
 
 def main():

@@ -64,6 +64,23 @@ def methods():
     }
 
 
+def trained(build, data, seeds, args):
+    """The model of every seed, trained by the protocol above; `build` makes one, not compiled."""
+
+    def compiled():
+        model = build()
+        model.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
+        return model
+
+    def batches(seed):
+        return kf.datasets.BalancedBatches(data["train"], per_class=2, seed=seed)
+
+    def learning_rate(epoch):
+        return 0.05 * 0.96**epoch
+
+    return fitted(compiled, batches, seeds, args, None, learning_rate)
+
+
 def row(name, published, build, modality=None):
     """A row of this table, or of another one with this protocol.
 
@@ -73,20 +90,9 @@ def row(name, published, build, modality=None):
         modality: The one that the model takes, or None for all.
     """
 
-    def compiled():
-        model = build()
-        model.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
-        return model
-
     def run(data, seeds, args, fold, backup_dir):
-        def batches(seed):
-            return kf.datasets.BalancedBatches(data["train"], per_class=2, seed=seed)
-
-        def learning_rate(epoch):
-            return 0.05 * 0.96**epoch
-
         found = []
-        for model in fitted(compiled, batches, seeds, args, None, learning_rate):
+        for model in trained(build, data, seeds, args):
             scores = predicted(model, data["validation"], 500)
             scores = kf.evaluation.classification_scores(data["validation"][1], scores)
             found.append({"macro_accuracy": 100 * scores["macro_accuracy"]})

@@ -93,6 +93,28 @@ def methods():
     }
 
 
+def trained(build, data, seeds, args, backup_dir, modality=None, positive_weight=2.0):
+    """Replicas trained by the protocol above; the arguments are those of `row`."""
+
+    def compiled():
+        model = build()
+        model.compile(
+            keras.optimizers.Adam(0.01),
+            kf.losses.WeightedBinaryCrossentropy(positive_weight),
+            metrics=[kf.metrics.F1("macro")],
+        )
+        return model
+
+    watched = "val_f1_macro" if modality is not None else "val_central_f1_macro"
+    stopping = keras.callbacks.EarlyStopping(
+        watched, patience=args.patience, mode="max", restore_best_weights=True
+    )
+    return kf.training.fit_replicas(
+        compiled, *data["train"], seeds, args.epochs, 128, data["validation"],
+        early_stopping=stopping, backup_dir=backup_dir,
+    )  # fmt: skip
+
+
 def row(name, published, build, modality=None, positive_weight=2.0):
     """A row of this table, or of another one with this protocol.
 
@@ -104,24 +126,8 @@ def row(name, published, build, modality=None, positive_weight=2.0):
         positive_weight: Float, of positives in the loss.
     """
 
-    def compiled():
-        model = build()
-        model.compile(
-            keras.optimizers.Adam(0.01),
-            kf.losses.WeightedBinaryCrossentropy(positive_weight),
-            metrics=[kf.metrics.F1("macro")],
-        )
-        return model
-
     def run(data, seeds, args, fold, backup_dir):
-        watched = "val_f1_macro" if modality is not None else "val_central_f1_macro"
-        stopping = keras.callbacks.EarlyStopping(
-            watched, patience=args.patience, mode="max", restore_best_weights=True
-        )
-        replicas = kf.training.fit_replicas(
-            compiled, *data["train"], seeds, args.epochs, 128, data["validation"],
-            early_stopping=stopping, backup_dir=backup_dir,
-        )  # fmt: skip
+        replicas = trained(build, data, seeds, args, backup_dir, modality, positive_weight)
         found = []
         for k in range(len(seeds)):
             scores = predicted(replicas.replica(k), data["test"], 500)

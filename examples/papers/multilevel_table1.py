@@ -42,6 +42,7 @@ import centralnet_table5
 import centralnet_table7
 import keras
 import numpy as np
+from _centralnet import trained
 from _licensed import alone, fitted, load_or_explain, part_of, predicted
 
 import keras_fusion as kf
@@ -115,17 +116,8 @@ def afew(args):
 
 
 def afew_row(name, published, build, modality=None):
-    def compiled():
-        model = build()
-        model.compile(
-            keras.optimizers.Adam(0.001), "sparse_categorical_crossentropy", metrics=["accuracy"]
-        )
-        return model
-
     def run(data, seeds, args, fold, backup_dir):
-        replicas = kf.training.fit_replicas(
-            compiled, *data["train"], seeds, args.epochs, 32, backup_dir=backup_dir
-        )
+        replicas = trained(build, data, seeds, args, backup_dir, 0.001, batch=32)
         found = replicas.evaluate(*data["validation"])
         accuracy = found["accuracy" if modality is not None else "central_accuracy"]
         return [{"accuracy": 100 * float(value)} for value in accuracy]
@@ -182,18 +174,24 @@ def audioset(args):
     return rows, {"f1_micro": "micro F1, %"}, lambda: load_audioset(args)
 
 
-def audioset_row(name, published, build, modality=None):
+def audioset_trained(build, data, seeds, args, backup_dir):
+    """The model of every seed, trained by the protocol above; `build` makes one, not compiled."""
+
     def compiled():
         model = build()
         model.compile(keras.optimizers.Adam(0.0001), "binary_crossentropy")
         return model
 
-    def run(data, seeds, args, fold, backup_dir):
-        def batches(seed):
-            return kf.datasets.as_pydataset(data["train"], args.batch_size, seed=seed)
+    def batches(seed):
+        return kf.datasets.as_pydataset(data["train"], args.batch_size, seed=seed)
 
+    return fitted(compiled, batches, seeds, args, backup_dir)
+
+
+def audioset_row(name, published, build, modality=None):
+    def run(data, seeds, args, fold, backup_dir):
         found = []
-        for model in fitted(compiled, batches, seeds, args, backup_dir):
+        for model in audioset_trained(build, data, seeds, args, backup_dir):
             scores = predicted(model, data["test"], args.batch_size)
             micro = kf.evaluation.f1_scores(data["test"][1], scores)["micro"]
             found.append({"f1_micro": 100 * micro})

@@ -229,7 +229,8 @@ ENTRIES = {
         origin="Digits: https://github.com/catalina17/XFlow",
         licence="none is stated",
         citation=_XFLOW,
-        files="Digits/Video frames/*, Digits/MFCCs/*, Digits/Spectrograms/*",
+        files="Digits/Video frames/*, Digits/MFCCs/* (or, with spectrogram=True, "
+        "Digits/Spectrograms/*)",
         download="linked at the address above",
     ),
 }

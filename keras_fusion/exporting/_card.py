@@ -26,6 +26,9 @@ model = keras.saving.load_model("hf://[fill in] owner/name")  # or the path of t
 predictions = model.predict(x)["central"]  # x: a dict keyed by input
 ```
 
+Where TensorFlow is not installed, Keras reads no `hf://`: there it loads the path that
+`huggingface_hub.snapshot_download("owner/name")` returns.
+
 {inputs}
 
 {outputs}

@@ -39,7 +39,8 @@ def model_sections(model, x, y, callbacks, classes, batch_size):
     subsets, why = _subsets(model, x, y, batch_size)
     here = _present(model, x, len(predicted["central"]))
     about = [
-        (f"{metric} of the fusion", number(scores["central"].get(metric))),
+        (f"{metric} of the fusion", share(scores["central"].get(metric))["text"]),
+        *_best_alone(scores, metric),
         ("samples", str(len(predicted["central"]))),
         ("modalities", str(len(model.modalities))),
         ("parameters", f"{model.count_params():,}"),
@@ -72,6 +73,17 @@ def _by_head(model, scores):
 def _main_metric(scores):
     names = [name for name in scores if name != "loss"]
     return next((name for name in names if "accuracy" in name), (names or ["loss"])[0])
+
+
+def _best_alone(scores, metric):
+    """The fact which modality's own head is the best, if there are such heads."""
+    alone = {h: of[metric] for h, of in scores.items() if h != "central" and metric in of}
+    if not alone:
+        return []
+    errors = ("loss", "error", "mae", "mse", "mean_absolute", "mean_squared")
+    best = min if any(part in metric for part in errors) else max
+    head = best(alone, key=alone.get)
+    return [("best modality alone", f"{head} {share(alone[head])['text']}")]
 
 
 def _present(model, x, count):

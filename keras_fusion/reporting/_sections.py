@@ -41,10 +41,9 @@ def number(value):
 
 def share(value):
     """A score with a bar, where it lies in [0, 1]."""
-    cell = {"text": number(value)}
-    if value is not None and 0 <= value <= 1:
-        cell["bar"] = round(100 * value, 1)
-    return cell
+    if value is None or not 0 <= value <= 1:
+        return {"text": number(value)}
+    return {"text": f"{value:.4f}", "bar": round(100 * value, 1)}
 
 
 def percent(value):

@@ -149,6 +149,7 @@ def _checked_callbacks(callbacks):
 def _checked_classes(classes):
     if classes is None:
         return None
-    if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
+    is_sequence = hasattr(classes, "__len__") and not isinstance(classes, str)
+    if not is_sequence or not all(isinstance(name, str) for name in classes):
         raise TypeError(f"classes: expected a sequence of strings. Received: {classes!r}")
     return list(classes)

@@ -19,7 +19,7 @@ from keras_fusion.datasets import cuave, xflow_digits
 from keras_fusion.datasets.licensed import _xflow_files
 
 PAPERS = Path(__file__).parents[2] / "examples" / "papers"
-COMMANDS = ("xflow_table4", "xflow_table5", "xflow_table6", "xflow_figures")
+COMMANDS = ("xflow_table4", "xflow_table5", "xflow_table6", "xflow_figures", "xflow_curves")
 on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="nothing in it is about the backend"
 )
@@ -54,10 +54,8 @@ def fits(monkeypatch):
             self.first = [np.array(w) for w in self.model.get_weights()]
             self.model.set_weights([w + 1 for w in self.first])
             self.seeds, self.tests, self.folds = seeds, [], None
-            self.history = {
-                "accuracy": np.ones((len(seeds), 3)),
-                "val_accuracy": np.array([[0.25, 0.75 - seed / 10, 0.5] for seed in seeds]),
-            }
+            curves = np.array([[0.25, 0.75 - seed / 10, 0.5] for seed in seeds])
+            self.history = {name: curves for name in ("accuracy", "val_accuracy", "val_loss")}
 
         def evaluate(self, x, y, batch_size):
             self.tests.append(len(y))
@@ -400,3 +398,37 @@ def test_what_figures_measure(command):
     maps = np.arange(24.0).reshape(1, 4, 3, 2)
     left, right = figures.neighbours(maps)
     np.testing.assert_allclose(right - left, 2)
+
+
+def test_curves(command, fits, tmp_path, capsys):
+    tiny_grid.write(tmp_path, y=np.arange(13) % 2)
+    options = ("--data", "grid_digits", "--data-dir", tmp_path, "--quick", "--shrink", 4)
+    command("xflow_curves", *options, "--seeds", 2)
+    names = [" ".join(layer.name for layer in fit.model.layers) for fit in fits]
+    assert [("cross" in n, "residual" in n) for n in names] == [(False, False), (True, True)] * 2
+    first = importlib.import_module("_xflow")._grid_digits(tmp_path, "sequences", 0)
+    for fit in fits:
+        np.testing.assert_array_equal(fit.y, first["train"][1])
+        np.testing.assert_array_equal(fit.validation[1], first["test"][1])
+    name = "xflow_curves_grid_digits_quick_seeds_2_shrink_4"
+    for found in lines(tmp_path, name):
+        scores, middle = found["scores"], 75 - 10 * found["seed"]
+        assert scores["accuracy_by_epoch"] == pytest.approx([25, middle, 50])
+        # The mean of the last epochs, not the best one.
+        assert scores["accuracy"] == pytest.approx((75 + middle) / 3)
+        assert scores["loss"] == pytest.approx((75 + middle) / 300)
+    page = (tmp_path / "results" / f"{name}.md").read_text(encoding="utf-8")
+    for number in (7, 8):
+        assert f"]({name}_{number}.png)" in page
+        assert (tmp_path / "results" / f"{name}_{number}.png").stat().st_size > 5000
+    assert "| below the baseline |" in page and "| above the baseline |" in page
+    with pytest.raises(SystemExit, match="first fold alone. Leave it"):
+        command("xflow_curves", *options, "--published-protocol")
+
+
+def test_sliding_mean(command):
+    smoothed = importlib.import_module("xflow_curves").smoothed
+    epochs, means = smoothed([0.0, 3, 6, 3], 3)
+    assert epochs.tolist() == [3, 4]
+    np.testing.assert_allclose(means, [3, 4])
+    assert smoothed([1, 2], 5)[0].tolist() == [2] and smoothed([1, 2], 1)[1].tolist() == [1, 2]

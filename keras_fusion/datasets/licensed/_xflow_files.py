@@ -30,7 +30,9 @@ class Kind:
         label_of: Callable, name of a file to its class, or None.
         num_classes: How many classes there are.
         read: Callable, the paths of both files to images `(frames, height, width)` and
-            coefficients `(steps, 26)`.
+            coefficients `(steps, 26)`, or bands `(steps, bands)`.
+        spectrogram: Bands and steps of the sound where it is a picture of averaged frames, and not
+            coefficients; `()` where it is not.
         together: Boolean, whether one window, from the number of steps of the sound, serves both.
         holdout: Callable, name of a file and its person to whether it is in the test part of the
             data set's one fixed split, or None where there is no such split.
@@ -47,6 +49,7 @@ class Kind:
     label_of: object
     num_classes: int
     read: object
+    spectrogram: tuple = ()
     together: bool = False
     holdout: object = None
 
@@ -155,7 +158,8 @@ def _arrays(kind, examples, form):
     count = len(examples)
     if form == "averaged":
         image = np.empty((count, height, width, kind.frames), "float32")
-        audio = np.empty((count, MFCC * kind.frames), "float32")
+        shape = (*kind.spectrogram, 1) if kind.spectrogram else (MFCC * kind.frames,)
+        audio = np.empty((count, *shape), "float32")
     else:
         image = np.zeros((count, kind.steps, height, width, 1), "float32")
         audio = np.zeros((count, kind.steps, MFCC), "float32")
@@ -165,7 +169,10 @@ def _arrays(kind, examples, form):
             if form == "averaged":
                 window = len(sound) - kind.frames + 1 if kind.together else None
                 image[i] = np.moveaxis(averaged(frames, kind.frames, window), 0, -1)
-                audio[i] = averaged(sound, kind.frames).ravel()
+                if kind.spectrogram:
+                    audio[i, ..., 0] = averaged(sound, kind.spectrogram[1]).T
+                else:
+                    audio[i] = averaged(sound, kind.frames).ravel()
             else:
                 # The shorter one is copied; the longer one is averaged down to it.
                 steps = len(sound) if kind.together else min(len(sound), len(frames))

@@ -9,6 +9,9 @@ without a header, grey frames of 90 x 120; folder `MFCCs` of the same kind, 26 n
 folder `Spectrograms`, 128 rows of any length. Names begin with the digit and say the person.
 """
 
+import dataclasses
+
+from keras_fusion._checks import check_bool
 from keras_fusion.datasets._io import files
 from keras_fusion.datasets.licensed import _xflow_files
 
@@ -21,10 +24,12 @@ PEOPLE = (
 _SPECTROGRAM = (128, 19)
 
 
-def load_data(data_dir=None, form="averaged", fold=0, validation=True):
+def load_data(data_dir=None, form="averaged", fold=0, validation=True, spectrogram=False):
     """Loads one fold of 750 spoken digits as two modalities, `"image"` and `"audio"`.
 
-    Use it for the Digits experiments of the XFlow paper: 15 folds, one person each.
+    Use it for the Digits experiments of the XFlow paper: 15 folds, one person each. The paper has
+    the sound as coefficients or as 2D spectrograms, and experiments with the former alone: its
+    networks take vectors. For spectrograms give `build_xflow` two networks of maps.
 
     Args:
         data_dir: Folder `Digits` or the one that holds it. Defaults to the environment variable
@@ -37,19 +42,23 @@ def load_data(data_dir=None, form="averaged", fold=0, validation=True):
         validation: Boolean, whether the person after the one of the test part is kept for
             validation (`True`). This is our choice: the paper trains on all others, as with
             False, where the key `"validation"` is absent. Defaults to `True`.
+        spectrogram: Boolean, whether the sound is a spectrogram, averaged like the frames, to 19
+            steps of 128 bands, from the folder `Spectrograms`. Only with `form="averaged"`.
+            Defaults to `False`: MFCCs.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}`. With `"averaged"`,
         `x["image"]` is a float32 array `(recordings, 90, 120, 6)` and `x["audio"]` one of
-        `(recordings, 156)`; with `"sequences"` `(recordings, 58, 90, 120, 1)` and
-        `(recordings, 58, 26)`. Values are those of the files, not scaled. `y` is an int32 array
-        `(recordings,)` from 0 to 9.
+        `(recordings, 156)`, or with `spectrogram` `(recordings, 128, 19, 1)`; with `"sequences"`
+        `(recordings, 58, 90, 120, 1)` and `(recordings, 58, 26)`. Values are those of the files,
+        not scaled. `y` is an int32 array `(recordings,)` from 0 to 9.
 
     Raises:
         FileNotFoundError: If the folder or a file is not there, or no folder is named.
-        TypeError: If `validation` is not a bool.
-        ValueError: If another argument is out of its range; if a file is truncated or in another
-            form, too short or too long; if the two folders do not pair.
+        TypeError: If `validation` or `spectrogram` is not a bool.
+        ValueError: If another argument is out of its range or does not fit `spectrogram`; if a
+            file is truncated or in another form, too short or too long; if the two folders do not
+            pair.
 
     Example:
 
@@ -64,7 +73,14 @@ def load_data(data_dir=None, form="averaged", fold=0, validation=True):
         Cangea et al. (2019), XFlow: cross-modal deep neural networks for audiovisual
         classification.
     """
-    return _xflow_files.load(_KIND, data_dir, form, fold, validation)
+    check_bool("spectrogram", spectrogram)
+    if spectrogram and form != "averaged":
+        raise ValueError(
+            f"form: expected 'averaged' with spectrogram=True, a picture of the whole recording. "
+            f"Received: {form!r}"
+        )
+    kind = _WITH_SPECTROGRAMS if spectrogram else _KIND
+    return _xflow_files.load(kind, data_dir, form, fold, validation)
 
 
 def parse_spectrogram(path):
@@ -89,10 +105,19 @@ def parse_spectrogram(path):
     >>> xflow_digits.parse_spectrogram(pathlib.Path("3_Dani_loud.npy")).shape
     (128, 19)
     """
-    height, steps = _SPECTROGRAM
-    values = _xflow_files.read_raw(path, (height,)).reshape(height, -1)
+    values = _bands(path)
     with files.complete(path, "spectrogram"):
-        return _xflow_files.averaged(values.T, steps).T.astype("float32")
+        return _xflow_files.averaged(values, _SPECTROGRAM[1]).T.astype("float32")
+
+
+def _bands(path):
+    """The steps of a spectrogram, `(steps, 128)`; the file has band after band."""
+    bands = _SPECTROGRAM[0]
+    return _xflow_files.read_raw(path, (bands,)).reshape(bands, -1).T
+
+
+def _frames_and_bands(image_path, audio_path):
+    return _xflow_files.read_raw(image_path, _xflow_files.RAW_FRAME), _bands(audio_path)
 
 
 def _label_of(name):
@@ -111,4 +136,11 @@ _KIND = _xflow_files.Kind(
     label_of=_label_of,
     num_classes=10,
     read=_xflow_files.read_raw_pair,
+)
+
+_WITH_SPECTROGRAMS = dataclasses.replace(
+    _KIND,
+    folders={**_KIND.folders, "audio": "Spectrograms"},
+    read=_frames_and_bands,
+    spectrogram=_SPECTROGRAM,
 )

@@ -174,6 +174,30 @@ def test_spectrogram(tmp_path):
         xflow_digits.parse_spectrogram(path)
 
 
+def test_sound_as_spectrograms(tmp_path):
+    write_raw(tmp_path, xflow_digits)
+    coefficients = xflow_digits.load_data(tmp_path)
+    (tmp_path / "MFCCs").rename(tmp_path / "Spectrograms")
+    rng = np.random.default_rng(0)
+    for path in (tmp_path / "Spectrograms").glob("*.mfcc"):
+        rng.normal(size=(128, rng.integers(19, 30))).astype("<f8").tofile(path)
+    data = xflow_digits.load_data(tmp_path, spectrogram=True)
+    for part, (x, y) in data.items():
+        np.testing.assert_array_equal(y, coefficients[part][1])
+        np.testing.assert_array_equal(x["image"], coefficients[part][0]["image"])
+        assert x["audio"].shape == (len(y), 128, 19, 1) and x["audio"].dtype == "float32"
+    (x, _), person = data["test"], xflow_digits.PEOPLE[0]
+    names = sorted(name for name, who, _ in recordings(xflow_digits) if who == person)
+    for name, found in zip(names, x["audio"], strict=True):
+        path = tmp_path / "Spectrograms" / f"{name}.mfcc"
+        np.testing.assert_array_equal(found[..., 0], xflow_digits.parse_spectrogram(path))
+    with pytest.raises(ValueError, match="'averaged' with spectrogram=True.*'sequences'"):
+        xflow_digits.load_data(tmp_path, form="sequences", spectrogram=True)
+    np.zeros((128, 18)).tofile(path)
+    with pytest.raises(ValueError, match=rf"{name}.npy and {path.name}: .*at least 19 steps"):
+        xflow_digits.load_data(tmp_path, spectrogram=True)
+
+
 # AVletters: MATLAB files and text.
 
 

@@ -78,6 +78,13 @@ def test_every_callback_that_watches(listed, tmp_path):
     assert (tmp_path / "best.keras").exists()
 
 
+def test_our_metrics_in_a_plain_model():
+    model = compiled(vector_net(), metrics=[kf.metrics.F1(), kf.metrics.NumberOfErrors()])
+    callbacks = [STOPPING("f1_macro"), STOPPING("number_of_errors")]
+    model.fit(np.ones((4, 5)), labels(), verbose=0, callbacks=callbacks)
+    assert [callback.monitor_op.__name__ for callback in callbacks] == ["greater", "less"]
+
+
 def test_a_metric_that_does_not_say():
     model = new_model(odd)
     before = values(model)
