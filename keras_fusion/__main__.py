@@ -1,15 +1,20 @@
-"""The commands: python -m keras_fusion methods, export, search and compare.
+"""The commands: python -m keras_fusion methods, export, report, search and compare.
 
 python -m keras_fusion export model.keras out/ --format onnx
+python -m keras_fusion report model.keras report.html --data mm_digits
 python -m keras_fusion compare runs/digits --save table.md
 """
 
 import argparse
 import sys
 
+import keras
+
+from keras_fusion import datasets
 from keras_fusion.evaluation import Comparison
 from keras_fusion.exporting import add_command
 from keras_fusion.models import methods
+from keras_fusion.reporting import report
 
 
 def add_methods(commands):
@@ -67,6 +72,30 @@ def _show_comparison(args):
         found.save(args.save)
 
 
+def add_report(commands):
+    """Adds the parser of `report`."""
+    parser = commands.add_parser(
+        "report",
+        help="write a page of HTML about a model or a comparison",
+        description="Writes a page of HTML: of a .keras file on the test part of a data set, or of "
+        "what kf.evaluation.compare has left in its folder of results.",
+    )
+    parser.add_argument("what", help=".keras file; or folder of results, or their .jsonl file")
+    parser.add_argument("page", help="the .html file to write")
+    parser.add_argument("--data", help="name in kf.datasets of the data set, for a .keras file")
+    parser.set_defaults(run=_write_report)
+
+
+def _write_report(args):
+    if not args.what.endswith(".keras"):
+        print(report(Comparison.read(args.what), path=args.page))
+        return
+    if args.data is None:
+        raise ValueError("--data: expected the name of a data set for a .keras file")
+    model = keras.saving.load_model(args.what)
+    print(report(model, datasets.load_data(args.data), args.page))
+
+
 def _short(value):
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -83,7 +112,7 @@ def _show(head, rows, title=None):
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
 
 
-COMMANDS = (add_methods, add_command, add_search, add_compare)
+COMMANDS = (add_methods, add_command, add_report, add_search, add_compare)
 
 
 def main(arguments=None):

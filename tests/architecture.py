@@ -48,7 +48,7 @@ KNOWS = {
     "evaluation": {"models", "training"},
     "tuning": {"models", "_files"},
     "exporting": {"models", "evaluation"},
-    "__main__": {"exporting", "tuning"},
+    "__main__": {"datasets", "exporting", "reporting", "tuning"},
     "plots": {"models", "evaluation", "_files"},
     "reporting": {"plots"},
 }

@@ -44,6 +44,14 @@ def test_every_folder_is_a_package():
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
+def test_every_other_file_is_in_the_wheel():
+    files = (path for path in (ROOT / "keras_fusion").rglob("*.*") if path.is_file())
+    others = {path.parent for path in files if path.suffix not in (".py", ".pyc")}
+    assert others == {ROOT / "keras_fusion/reporting/templates"}
+    package_data = 'package_data={"keras_fusion.reporting": ["templates/*"]}'
+    assert package_data in (ROOT / "setup.py").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("folder", ["examples", "tuning"])
 def test_users(folder):
     assert user_faults(ROOT, folder) == []

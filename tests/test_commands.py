@@ -41,6 +41,24 @@ def test_compare(results, tmp_path, capsys):
     assert "| [late] |" in (tmp_path / "table.md").read_text().replace("`", "")
 
 
+def test_report(results, tmp_path, capsys):
+    for package in ("jinja2", "matplotlib", "scipy", "sklearn"):
+        pytest.importorskip(package)
+    nets = {name: kf.backbones.mlp((8, 8, 1), (4,)) for name in ("image_a", "image_b")}
+    model = kf.build("late_mean", nets)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)  # Keras warns of one that never took a step
+    model.save(path := str(tmp_path / "model.keras"))
+    for name, more, told in (
+        (results, (), "[late]"),
+        (path, ("--data", "mm_digits"), "image_b"),
+    ):
+        command.main(["report", name, page := str(tmp_path / "page.html"), *more])
+        assert capsys.readouterr().out.endswith(f"{page}\n")
+        with open(page, encoding="utf-8") as file:
+            assert told in file.read()
+
+
 def test_search(tmp_path, capsys):
     pytest.importorskip("keras_tuner")
     (tmp_path / "oracle.json").write_text("{}")
@@ -64,6 +82,7 @@ def test_search(tmp_path, capsys):
     [
         ((), "required: COMMAND"),
         (("compare", "nothing.jsonl"), "nothing.jsonl"),
+        (("report", "model.keras", "page.html"), "--data: expected the name of a data set"),
         (("search", "nothing"), "folder: expected the folder of a search|needs KerasTuner"),
     ],
 )

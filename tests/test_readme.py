@@ -55,7 +55,8 @@ def test_code_runs(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("title", list(SECTIONS))
 def test_works_with(title, tmp_path, monkeypatch):
     for package in re.findall(r"^import (\w+)", SECTIONS[title], re.M):
-        pytest.importorskip(package)
+        if pytest.importorskip(package).__file__ is None:
+            pytest.skip(f"{package} is not installed")  # a folder of these tests has its name
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}
     for text in (BEGINNING, SECTIONS[title]):

@@ -64,7 +64,7 @@ def from_dataframe(
             and rarely alike, else categories.
         folder: Optional path, from which relative paths start. Defaults to `None`, the current one.
         image_size: Optional pair of positive integers, height and width. Defaults to `None`: the
-            pictures' own where they are all alike and small, else 64 x 64.
+            pictures' own where they are all alike and up to 128 pixels, else 64 x 64.
         seconds: Optional positive float, how much of a sound is taken, from its middle. Defaults to
             `None`, the median of the first ones.
         max_words: Positive integer, how many words are known, the most frequent ones. Defaults to

@@ -1,5 +1,7 @@
 """The text of a model card: Markdown with a head of YAML, as the Hugging Face Hub reads it."""
 
+import keras
+
 from keras_fusion.evaluation import environment, modality_subsets
 
 _TEXT = """\
@@ -14,7 +16,8 @@ tags:
 
 # {name}
 
-A multimodal model of {modalities}, made with keras_fusion. [fill in] What for, and for whom.
+A multimodal model of {modalities}, made with keras_fusion.
+[fill in] What it is for, and for whom.
 
 ## Use
 
@@ -127,7 +130,9 @@ def _scores(model, x, y, sample_weight=None):
         head: {n.removeprefix(f"{head}_"): v for n, v in found.items() if _head(n, model) == head}
         for head in model.heads
     }
-    text = _score_table("head", {f"`{head}`": scores for head, scores in by_head.items() if scores})
+    text = f"Measured on {len(keras.tree.flatten(x)[0])} samples.\n\n" + _score_table(
+        "head", {f"`{head}`": scores for head, scores in by_head.items() if scores}
+    )
     if not model.has_present:
         return text
     subsets = modality_subsets(model, x, y, sample_weight=sample_weight)

@@ -1,8 +1,11 @@
 """Sums and maxima over all paths of a chain of states, by recursion over the steps."""
 
+import keras
 from keras import ops
 
 _FORBIDDEN = -1e9
+# TensorFlow's XLA has no gradient of a scan: its lists of steps would need a fixed length.
+SUPPORTS_JIT = keras.backend.backend() != "tensorflow"
 
 
 def counted(emissions, mask):

@@ -60,6 +60,7 @@ class HiddenCRF(keras.layers.Layer):
         self.num_classes = num_classes
         self.states = states
         self.supports_masking = True
+        self.supports_jit = _chains.SUPPORTS_JIT
 
     def build(self, sequence_shape):
         shape = tuple(sequence_shape)

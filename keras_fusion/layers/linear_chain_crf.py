@@ -64,6 +64,7 @@ class LinearChainCRF(keras.layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
+        self.supports_jit = _chains.SUPPORTS_JIT
         # Keras would round the logits to the compute dtype first.
         self.autocast = False
 

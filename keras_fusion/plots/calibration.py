@@ -62,7 +62,7 @@ def plot_calibration(predictions, y_true, bins=10, path=None, title=None):
         said, right, share = reliability(np.asarray(predictions[name]), y_true, bins)
         color, hatch = styles[name]
         style = "-." if hatch else "-"
-        handles += axes.plot(said, right, style, color=color, linewidth=1.2, clip_on=False)
+        handles += axes.plot(said, right, style, color=color, alpha=0.5, clip_on=False)
         axes.scatter(said, right, 8 + 120 * share, color=color, clip_on=False, zorder=3)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set_xlabel("confidence", fontsize=9)

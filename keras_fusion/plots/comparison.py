@@ -63,7 +63,7 @@ def plot_comparison(comparison, path=None, title=None):
     base = next(row for row in rows if row["method"] == comparison.reference)
     axes.axvline(base["mean"], color=CENTRAL_COLOR, linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(rows)), [row["method"] for row in rows], fontsize=9)
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     end_at_one(axes.xaxis, comparison.metric)
     axes.set_xlabel(
         f"{comparison.metric.replace('_', ' ')}, mean and {100 * comparison.level:g} % interval",

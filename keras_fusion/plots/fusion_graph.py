@@ -20,6 +20,7 @@ STEP = 0.5  # of a row: how much higher a column stands than its neighbour towar
 TEXT_SIZE = 8
 WIDEST = 22  # characters in a box
 LINE_COLOR = "#4D4D4D"
+CURVED = {"connectionstyle": "arc3,rad=0.4"}  # past the boxes in between
 
 
 def plot_fusion_graph(model, path=None, ax=None, title=None):
@@ -77,26 +78,27 @@ def plot_fusion_graph(model, path=None, ax=None, title=None):
         ax.text(columns[name], top, name, ha="center", fontsize=TEXT_SIZE + 2, weight="bold")
     rows = {fusion.layer: row * spacing for row, fusion in enumerate(found)}
     free = spacing - max(heights.values())  # below a fusion, until arrows from afar come in
-    above, last = {}, None  # the boxes above, by column and by fusion
+    fusions, above, lowest, last = {}, {}, {}, None  # boxes above, the latter two by column
     for fusion in found:
         row = rows[fusion.layer]
         meets = _Box(ax, middle, row, fusion.layer, fusion.shape, colors[CENTRAL])
         for source in fusion.sources:
             if source.name == CENTRAL:
-                start = above.get(source.tensor, last)
-                curve = {"connectionstyle": "arc3,rad=0.4"} if start is not last else {}
-                _arrow(ax, start, meets, **curve)
+                start = fusions.get(source.tensor, last)
+                _arrow(ax, start, meets, **(CURVED if start is not last else {}))
                 _label_center(ax, start, meets, _steps(source, rows), free)
                 continue
             column, height = columns[source.name], row - heights[source.name]
             color = colors[source.name]
             box = _Box(ax, column, height, source.tensor, source.shape, color)
             if source.tensor != source.name:  # not the input, from which every tensor comes
-                if source.name in above:
-                    _arrow(ax, above[source.name], box)
+                before = above.get(source.name)
+                if before is not None and before.name != source.tensor:
+                    _arrow(ax, before, box, **(CURVED if before is not lowest[column] else {}))
                 above[source.name] = box
+            lowest[column] = box
             _towards(ax, box, meets, _steps(source, rows), color)
-        last = above[fusion.layer] = meets
+        last = fusions[fusion.layer] = meets
     ax.set_xlim(-0.5, len(columns) - 0.5)
     ax.set_ylim(spacing * (len(found) - 1) + 0.4, top - 0.3)
     ax.set_axis_off()
@@ -124,7 +126,7 @@ class _Box:
     """A tensor's box; arrows end at its edge, which is known in points and not in columns."""
 
     def __init__(self, ax, column, row, name, shape, color):
-        self.column, self.row = column, row
+        self.column, self.row, self.name = column, row, name
         short = name if len(name) <= WIDEST else "..." + name[3 - WIDEST :]
         text = ax.text(
             column,

@@ -200,9 +200,7 @@ def _noise(model, x, y, metric, batch_size):
 
 
 def _takes_noise(signal):
-    dtype = getattr(signal, "dtype", None)
-    kind = keras.backend.standardize_dtype(dtype) if dtype is not None else ""
-    return kind == "uint8" or "float" in kind
+    return isinstance(signal, np.ndarray) and (signal.dtype.kind == "f" or signal.dtype == "uint8")
 
 
 def _balance(model, x, y, callbacks, scores):

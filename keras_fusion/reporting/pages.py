@@ -4,6 +4,8 @@ import os
 import shlex
 import sys
 
+import keras
+
 from keras_fusion._checks import check_int
 from keras_fusion._files import whole_file
 from keras_fusion.evaluation import Comparison, environment
@@ -130,7 +132,11 @@ def _checked(model, data):
     if not isinstance(x, dict):
         raise TypeError(f"data: expected x as a dict of arrays. Received: {type(x).__name__}")
     check_inputs(x, model.input)
-    return x, y
+    return keras.tree.map_structure(_as_array, (x, y))
+
+
+def _as_array(value):
+    return keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value
 
 
 def _checked_callbacks(callbacks):

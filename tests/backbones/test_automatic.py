@@ -54,7 +54,7 @@ def test_choice(values, kind, said, capsys):
 def test_fused_and_saved(tmp_path):
     x = {"image": floats(8, 8, 1), "sensor": floats(6, 2), "review": TEXTS}
     networks = auto(x, LABELS, verbose=False)
-    model = compiled(kf.build_centralnet(networks))
+    model = compiled(kf.build("late_mean", networks))
     encoded = networks.encoder(x)
     model.train_on_batch(encoded, LABELS)
     expected = model.predict(encoded, verbose=0)["central"]

@@ -229,6 +229,16 @@ def test_missing_modality(tmp_path):
 
 
 @pytest.mark.slow
+def test_report(tmp_path, module, capsys):
+    for package in ("jinja2", "matplotlib"):
+        pytest.importorskip(package)
+    module("report.py", "--epochs", 1, "--path", tmp_path / "page.html").main()
+    assert capsys.readouterr().out.endswith("page.html\n")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Two views of digits" in page and page.count("<svg") == 6
+
+
+@pytest.mark.slow
 @pytest.mark.data
 @needs_data
 def test_text_and_table(tmp_path):

@@ -80,6 +80,7 @@ def test_card(tmp_path):
         found = [scores[f"{head.strip('`')}_{name}"] for name in ("accuracy", "loss")]
         np.testing.assert_allclose(np.array(shown, float), found, atol=6e-5)
     assert list(heads) == ["`central`", "`photo`", "`sound`"]
+    assert f"Measured on {len(y)} samples" in card
     subsets = kf.evaluation.modality_subsets(model, x, y)
     table = rows(card, "modalities | samples")
     assert list(table) == ["`photo`", "`sound`", "`photo` + `sound`"]

@@ -263,7 +263,7 @@ SAMPLES = [
 ]
 FIT = [
     *wrong("FusionModel", {"inputs": {}, "outputs": {}},
-           fusion_levels=Shown((), "neither", "unimodal_loss_weights")),
+           fusion_levels=Shown((), "no weights", "unimodal_loss_weights")),
     *wrong("FusionModel.fit", lambda: {"self": model(), "y": labels()}, x=SAMPLES),
     *wrong(
         "FusionModel.fit",

@@ -92,6 +92,21 @@ def test_steps_stand_at_the_arrows():
     assert texts.count("logits of probabilities") == 2
 
 
+def test_no_arrow_goes_from_a_tensor_to_itself():
+    nets = {"image": map_net(filters=(2, 3, 4)), "sound": vector_net()}
+    figure = kf.plots.plot_fusion_graph(kf.build("xflow", nets))
+    figure.draw_without_rendering()
+    inside = [(text, text.get_bbox_patch().get_window_extent()) for text in boxes(figure.axes[0])]
+    for points in arrows(figure):
+        ends = [
+            text.get_text()
+            for end in (points[0], points[-1])
+            for text, frame in inside
+            if frame.padded(3).contains(*end)
+        ]
+        assert len(ends) == 2 and ends[0] != ends[1]
+
+
 @pytest.mark.parametrize("method", ["xflow", "late_mean", "hybrid", "cross_attention"])
 def test_other_methods(method):
     model = kf.build(method, {"image": map_net(), "sound": vector_net(units=(4, 4))})

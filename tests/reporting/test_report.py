@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import keras
 import numpy as np
 import pytest
-from helpers.tiny import compiled, map_net, vector_net
+from helpers.tiny import compiled, map_net, text_net, vector_net
 
 import keras_fusion as kf
 
@@ -108,7 +108,6 @@ def test_every_section(shown):
     assert page.source.count("<svg") == 6  # graph, weights, history, noise, balance, calibration
     assert "fusion_0 (CentralFusion)" in page.text["the-model"]
     assert keras.__version__ in page.text["made-with"]
-    assert sys.orig_argv[-1].split("/")[-1] in page.text["made-with"]
 
 
 def test_numbers(shown):
@@ -182,7 +181,49 @@ def test_what_cannot_be_shown_is_said(case, tmp_path):
         assert text in page.text[section]
 
 
-def test_comparison(tmp_path):
+def test_absent_modalities_and_targets_of_heads(tmp_path):
+    model = build(missing_modalities=True)
+    present = np.ones((24, 2))
+    present[::2, 0] = 0  # image
+    present[1::4, 1] = 0
+    x = {"image": np.where(present[:, :1] == 0, np.nan, X["sound"]), "sound": X["sound"]}
+    x = {**x, "present": present}
+    kf.report(model, (x, dict.fromkeys(model.heads, Y)), tmp_path / "page.html")
+    page = Page(tmp_path / "page.html")
+    check(page)
+    assert [row[1] for row in page.rows["subsets-of-the-modalities"][1:]] == ["12", "18", "6"]
+    assert not {"nan", "NaN"} & set(re.findall(r"\w+", page.source))
+    said = model.predict(x, verbose=0)
+    both = (present == 1).all(axis=1)
+    apart = said["image"].argmax(axis=1) != said["sound"].argmax(axis=1)
+    expected = f"disagree on {(both & apart).sum()} of 24"
+    assert expected in page.text["where-the-modalities-disagree"]
+
+
+def string_net():
+    x = inputs = keras.Input((), dtype="string")
+    x = keras.layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=3)(x)
+    x = keras.layers.Flatten()(keras.layers.Embedding(4, 2)(x))
+    return keras.Model(inputs, keras.layers.Dense(3, activation="softmax", name="prediction")(x))
+
+
+@pytest.mark.parametrize("kind", ["tokens", "strings"])
+def test_text(kind, tmp_path):
+    net, words = text_net, {"words": np.ones((24, 6), int), "padding": np.ones((24, 6), int)}
+    if kind == "strings":
+        if keras.backend.backend() != "tensorflow":
+            pytest.skip("strings are TensorFlow's")
+        net, words = string_net, np.array(["a b", "c"] * 12)
+    model = build(nets={"sound": vector_net(), "words": net()})
+    kf.report(model, ({"sound": X["sound"], "words": words}, Y), tmp_path / "page.html")
+    page = Page(tmp_path / "page.html")
+    assert "what is no signal: words" in page.text["noise"]
+    assert ("Nothing was recorded" in page.text["balance"]) == (kind == "strings")
+
+
+def test_comparison(tmp_path, monkeypatch):
+    command = ["/usr/bin/python3", "-m", "table", "/" + "home/me/a.json", "b/c d"]
+    monkeypatch.setattr(sys, "orig_argv", command)
     scores = {"concat": [0.9, 0.91], "<gmu>": [0.95, 0.99]}
     found = kf.evaluation.Comparison(scores, environment={"keras": "3.99"})
     kf.report(found, path=tmp_path / "page.html")
@@ -192,6 +233,7 @@ def test_comparison(tmp_path):
     assert page.rows["runs"][1:] == [
         [name, str(i), f"{score:.4g}"] for name in scores for i, score in enumerate(scores[name])
     ]
+    assert "python3 -m table a.json 'b/c d'" in page.text["made-with"]  # no folder of this machine
     assert "3.99" in page.text["made-with"] and page.source.count("<svg") == 1
 
 

@@ -14,6 +14,7 @@ _LARGEST = 128  # pixels up to which pictures that are all alike keep their size
 _SIZE = (64, 64)
 _PICTURES, _SOUNDS = 1000, 20  # files that are looked at to choose a size
 _RATE, _BINS = 8000, 112
+_ORIENTATION = 0x0112  # of EXIF
 
 
 class _Files:
@@ -42,9 +43,8 @@ class Image(_Files):
     def fit(cls, values, size, folder):
         """Looks at the first pictures of `{column: paths}`, unless the size is given."""
         ((name, _),) = values.items()
-        found = set()
-        for path in _there(name, values, folder)[:_PICTURES]:
-            found.add(pictures.read(path, lambda picture: (*picture.size[::-1], picture.mode)))
+        paths = _there(name, values, folder)[:_PICTURES]
+        found = {pictures.read(path, _size_and_mode) for path in paths}
         deep = sorted({mode for *_, mode in found if mode[0] in "IF"})
         if deep:
             raise ValueError(
@@ -129,11 +129,16 @@ def _read(reader, paths, shape, dtype, numbers):
     return found
 
 
+def _size_and_mode(picture):
+    # Cameras write pictures lying, and a note how to turn them: from 5 on a quarter.
+    is_turned = picture.getexif().get(_ORIENTATION, 1) > 4
+    return (*picture.size[:: 1 if is_turned else -1], picture.mode)
+
+
 def _picture(size, channels, path):
     def resized(picture):
         from PIL import ImageOps
 
-        # Cameras write pictures lying, and a note how to turn them.
         picture = ImageOps.exif_transpose(picture).convert("L" if channels == 1 else "RGB")
         bilinear = pictures.pillow().Resampling.BILINEAR
         return np.asarray(picture.resize(size[::-1], bilinear)).reshape(*size, channels)

@@ -528,6 +528,9 @@ class FusionModel(keras.Model):
     ):
         """Trains the model, as `keras.Model.fit` does, on one target for all heads.
 
+        Callbacks with `mode="auto"` that watch a head, as "val_central_accuracy", learn from its
+        metric whether more is better; they are an error where it does not say.
+
         Args:
             shuffle: Optional boolean, as in Keras. Defaults to `None`: arrays are shuffled, and
                 data sets that know the order of every epoch (`datasets.as_pydataset`) keep it.

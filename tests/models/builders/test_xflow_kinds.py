@@ -73,6 +73,9 @@ def test_every_connection_trains_and_is_saved(kind, tmp_path):
         for target in set(nets) - {source}:
             for depth in (1, 2) if len(nets) == 2 else (1,):
                 assert {f"{source}_to_{target}_{x}_{depth}" for x in ("cross", "residual")} <= found
+    rng = np.random.default_rng(1)  # the same weights on every backend, of both signs
+    for weight in model.trainable_weights:
+        weight.assign(rng.normal(scale=0.4, size=weight.shape))
     with_slopes(model)
     reloads_and_trains(model, tmp_path)
 

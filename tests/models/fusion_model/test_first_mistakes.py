@@ -1,6 +1,7 @@
 """What goes wrong in the first hour, and says what to do."""
 
 import inspect
+import re
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ from architecture import ROOT
 from helpers.tiny import BATCH, OneBatch, batch, compiled, vector_net
 
 import keras_fusion as kf
+from keras_fusion.models.fusion_model._labels import WORDS as ADVICE
 
 WORDS = np.array(["cat", "dog"] * (BATCH // 2))
 IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -54,11 +56,12 @@ def test_labels_that_are_words(kind):
 
 
 def test_the_advice_on_labels_works():
-    classes, y = np.unique(WORDS, return_inverse=True)
+    known = {"keras": keras, "numpy": np, "y": WORDS}
+    lookup, unique = re.findall(r"keras[^ ]* num[^ ]*|numpy.unique\(.*\)", ADVICE)
+    known["classes"], y = eval(unique, known)
     np.testing.assert_array_equal(y, [0, 1] * (BATCH // 2))
     if IS_TENSORFLOW:
-        lookup = keras.layers.StringLookup(vocabulary=classes, num_oov_indices=0)
-        np.testing.assert_array_equal(lookup(WORDS), y)
+        np.testing.assert_array_equal(eval(lookup, known), y)
 
 
 def test_signature():
