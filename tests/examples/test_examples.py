@@ -89,6 +89,16 @@ def test_trusted(module, capsys):
 
 
 @pytest.mark.slow
+def test_crf(module, capsys):
+    module("crf.py", "--seeds", 2, "--epochs", 1, "--samples", 20).main()
+    *rows, last = capsys.readouterr().out.splitlines()
+    softmax, _, path = (float(row[16:]) for row in rows)
+    gain, half = map(float, last.removeprefix("path - softmax").split("+-"))
+    assert 0 < softmax < 1 and half > 0
+    assert gain == pytest.approx(path - softmax, abs=2e-3)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["steps", "pixels"])
 def test_per_place(module, capsys, task):
     parts = {"train": 20, "validation": 10, "test": 10}
