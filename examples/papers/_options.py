@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 
-def arguments(doc, *, epochs, seeds, quick, folds=1, options=()):
+def arguments(doc, *, epochs, seeds, quick, short=None, folds=1, options=()):
     """The options of a command.
 
     Args:
@@ -15,6 +15,7 @@ def arguments(doc, *, epochs, seeds, quick, folds=1, options=()):
         epochs, seeds, folds: Ints, the paper's.
         quick: Dict of what --quick makes smaller, such as `{"epochs": 2, "seeds": 1}`. An option
             that is given stays as it is given.
+        short: Dict of what `--protocol short` changes: full size, but fewer and faster epochs.
         options: Names, defaults and helps of more options: `(("--samples", None, "..."), ...)`.
             Without a default, which is the paper's, it is an int, with `False` a switch.
 
@@ -30,6 +31,11 @@ def arguments(doc, *, epochs, seeds, quick, folds=1, options=()):
     parser.add_argument(
         "--quick", action="store_true", help=f"minutes on a CPU: {quick}, unless given otherwise"
     )
+    if short:
+        parser.add_argument(
+            "--protocol", choices=["paper", "short"], default="paper",
+            help=f"short: {short}, unless given otherwise",
+        )  # fmt: skip
     parser.add_argument("--seeds", type=int, help=f"how many (default {seeds})")
     parser.add_argument("--epochs", type=int, help=f"default {epochs}")
     if folds > 1:
@@ -54,7 +60,10 @@ def arguments(doc, *, epochs, seeds, quick, folds=1, options=()):
     )  # fmt: skip
     parser.add_argument("--report", action="store_true", help="train nothing, report what is there")
     args = parser.parse_args()
-    usual = paper | (quick if args.quick else {})
+    args.short = getattr(args, "protocol", None) == "short"
+    if args.short and args.quick:
+        parser.error("--protocol short: expected no --quick beside it")
+    usual = paper | (quick if args.quick else short if args.short else {})
     given = {name: getattr(args, name, None) for name in paper}
     given = {name: usual[name] if value is None else value for name, value in given.items()}
     args.changes = {"paper": _changes(given, paper), "usual": _changes(given, usual)}
@@ -78,8 +87,8 @@ def _changes(given, usual):
 def _kind(args):
     """What is said of a run that differs from the paper's protocol, "" of one that does not."""
     pairs = args.changes["paper"].values()
-    if args.quick or not pairs:
-        return "quick" if args.quick else ""
+    if args.quick or args.short or not pairs:
+        return "quick" if args.quick else "short" if args.short else ""
     numbers = all(type(value) in (int, float) for pair in pairs for value in pair)
     return "reduced" if numbers and all(value < paper for value, paper in pairs) else "changed"
 

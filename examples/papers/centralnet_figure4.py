@@ -1,6 +1,7 @@
 """CentralNet paper, Fig. 4: errors over the energy and the share ratio of the two modalities.
 
     KERAS_BACKEND=jax python examples/papers/centralnet_figure4.py
+    python examples/papers/centralnet_figure4.py --protocol short
     python examples/papers/centralnet_figure4.py --quick
     python examples/papers/centralnet_figure4.py --depths --quick
 
@@ -28,7 +29,7 @@ import itertools
 import _options
 import _table
 import numpy as np
-from _centralnet import OPTIONS, PAIR, errors, mm_mnist, networks, scores
+from _centralnet import OPTIONS, PAIR, SHORT, errors, mm_mnist, networks, scores
 
 import keras_fusion as kf
 
@@ -130,7 +131,12 @@ def best_layers(grids, layers, path):
 
 def main():
     args = _options.arguments(
-        __doc__, epochs=100, seeds=64, quick=QUICK, options=(*OPTIONS, ALL, DEPTHS)
+        __doc__,
+        epochs=100,
+        seeds=64,
+        quick=QUICK,
+        short={**SHORT, "seeds": 1},
+        options=(*OPTIONS, ALL, DEPTHS),
     )
     names = list(METHODS)[: None if args.all else 2]
     if args.depths:

@@ -36,7 +36,7 @@ def views_by_svd(train, images, kept):
 @pytest.mark.parametrize("energy", [0.1, 0.25, 0.5])
 def test_random_views_have_the_energy_and_the_share(energy, share_ratio, seed):
     images = natural_images()
-    fitted = pca_modalities(images, energy, share_ratio, seed)
+    fitted = pca_modalities(images, energy, share_ratio, seed, shared="random")
     kept_a, kept_b = (fitted.vectors[name] for name in NAMES)
     count = round(energy * len(fitted.spectrum))
     if share_ratio == 0:
@@ -54,7 +54,7 @@ def test_random_views_have_the_energy_and_the_share(energy, share_ratio, seed):
 
 @pytest.mark.parametrize(("energy", "share_ratio"), [(0.8, 0.5), (0.9, 0.9), (0.6, 0.25)])
 def test_large_energies_are_met_with_smaller_richer_sets(energy, share_ratio):
-    fitted = pca_modalities(natural_images(), energy, share_ratio, seed=0)
+    fitted = pca_modalities(natural_images(), energy, share_ratio, seed=0, shared="random")
     assert fitted.share_ratio == pytest.approx(share_ratio, abs=0.01)
     for reached in fitted.energy.values():
         assert reached == pytest.approx(energy, abs=0.0011)
@@ -68,10 +68,10 @@ def test_share_ratio_0_is_disjoint_and_1_is_equal():
     np.testing.assert_array_equal(same["image_a"], same["image_b"])
 
 
-@pytest.mark.parametrize("selection", ["random", "leading"])
-def test_views_follow_the_equation(selection):
+@pytest.mark.parametrize("shared", ["tail", "random", "leading"])
+def test_views_follow_the_equation(shared):
     train, test = natural_images(), natural_images(count=50, seed=1)
-    fitted = pca_modalities(train, 0.5, 0.5, seed=4, selection=selection)
+    fitted = pca_modalities(train, 0.5, 0.5, seed=4, shared=shared)
     for images in (train, test):
         views = fitted.transform(images)
         assert list(views) == NAMES
@@ -92,7 +92,7 @@ def test_signs_of_the_vectors_do_not_matter():
 
 def test_same_seed_same_views_and_other_seed_other_vectors():
     images = natural_images()
-    first, again, other = (pca_modalities(images, seed=seed) for seed in (7, 7, 8))
+    first, again, other = (pca_modalities(images, seed=seed, shared="random") for seed in (7, 7, 8))
     for name in NAMES:
         np.testing.assert_array_equal(first.vectors[name], again.vectors[name])
         np.testing.assert_array_equal(
@@ -174,15 +174,59 @@ def test_channels_are_kept():
     )
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("share_ratio", [0, 0.1, 0.5, 0.9, 1])
+@pytest.mark.parametrize("energy", [0.1, 0.25, 0.5])
+def test_tail_shares_the_smallest_and_meets_energy_and_share(energy, share_ratio, seed):
+    fitted = pca_modalities(natural_images(), energy, share_ratio, seed)
+    kept_a, kept_b = (set(fitted.vectors[name].tolist()) for name in NAMES)
+    assert len(kept_a) == len(kept_b)
+    assert len(kept_a & kept_b) == round(share_ratio * len(kept_a))
+    assert list(fitted.energy.values()) == pytest.approx([energy] * 2, abs=0.0015)
+    # No vector of one view alone is smaller, but for a few that changed places.
+    last = min(kept_a & kept_b, default=len(fitted.spectrum))
+    assert sum(vector > last for vector in kept_a ^ kept_b) <= 0.15 * len(kept_a)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_tail_loses_nothing_at_half_of_the_energy_and_thins_evenly_below(seed):
+    spectrum = 0.97 ** np.arange(700)
+    spectrum /= spectrum.sum()
+    kept_a, kept_b = singular_vectors.tail_vectors(spectrum, 0.5, 0.5, seed)
+    assert set(kept_a) & set(kept_b) == set(range(466, 699)) and len(kept_a) == len(kept_b) == 466
+    assert set(kept_a) | set(kept_b) == set(range(699))
+    used = np.union1d(*singular_vectors.tail_vectors(spectrum, 0.25, 0.5, seed))
+    for part in (slice(0, 40), slice(20, 60), slice(100, 140), slice(500, 700)):
+        held = spectrum[used[np.isin(used, np.arange(700)[part])]].sum()
+        assert held == pytest.approx(0.5 * spectrum[part].sum(), rel=0.15)
+
+
+def test_tail_is_drawn_where_the_smallest_are_too_small():
+    images = natural_images()
+    found = [
+        pca_modalities(images, 0.8, 0.5, 3, shared).vectors["image_a"].tolist()
+        for shared in ("tail", "random")
+    ]
+    assert found[0] == found[1]
+
+
+def test_the_tail_of_a_seed_is_pinned():
+    # As above: never adapt the numbers.
+    spectrum = np.arange(20, 0, -1) / 210
+    found = singular_vectors.tail_vectors(spectrum, 0.25, 0.5, seed=0)
+    assert found[0].tolist() == [0, 8, 10, 14, 16, 19]
+    assert found[1].tolist() == [2, 5, 12, 14, 16, 19]
+
+
 def test_leading_takes_the_fewest_that_reach_the_energy():
-    fitted = pca_modalities(natural_images(), 0.5, share_ratio=1, selection="leading")
+    fitted = pca_modalities(natural_images(), 0.5, share_ratio=1, shared="leading")
     count = int(np.searchsorted(np.cumsum(fitted.spectrum), 0.5 - 0.001)) + 1
     for kept in fitted.vectors.values():
         assert kept.tolist() == list(range(count))
 
 
 def test_leading_shares_the_first_and_deals_the_next():
-    fitted = pca_modalities(natural_images(), 0.5, share_ratio=0.5, selection="leading")
+    fitted = pca_modalities(natural_images(), 0.5, share_ratio=0.5, shared="leading")
     kept_a, kept_b = (set(kept.tolist()) for kept in fitted.vectors.values())
     shared = kept_a & kept_b
     assert shared == set(range(round(0.5 * len(kept_a))))
@@ -198,20 +242,21 @@ def test_leading_gives_the_larger_vector_to_the_poorer_view():
     assert sorted(kept_b) == [1, 2, 4, 6]
 
 
-@pytest.mark.parametrize("selection", ["random", "leading"])
+@pytest.mark.parametrize("shared", ["tail", "random", "leading"])
 @pytest.mark.parametrize(("energy", "share_ratio"), [(0.9, 0), (0.51, 0), (0.99, 0.1), (1, 0.5)])
-def test_energy_and_share_ratio_that_cannot_be_had_together(energy, share_ratio, selection):
+def test_energy_and_share_ratio_that_cannot_be_had_together(energy, share_ratio, shared):
     with pytest.raises(ValueError, match=f"at most the energy .*Received: energy={energy}"):
-        pca_modalities(natural_images(), energy, share_ratio, selection=selection)
+        pca_modalities(natural_images(), energy, share_ratio, shared=shared)
 
 
-@pytest.mark.parametrize("selection", ["random", "leading"])
-def test_vectors_too_few_or_too_unequal_for_the_energy(selection):
+@pytest.mark.parametrize("shared", ["tail", "random", "leading"])
+def test_vectors_too_few_or_too_unequal_for_the_energy(shared):
     spectrum = np.array([0.6, 0.2, 0.1, 0.1])
     choose = {
+        "tail": lambda *given: singular_vectors.tail_vectors(*given, seed=0),
         "random": lambda *given: singular_vectors.random_vectors(*given, seed=0),
         "leading": singular_vectors.leading_vectors,
-    }[selection]
+    }[shared]
     with pytest.raises(
         ValueError, match="4 singular vectors of these images, the largest of energy 0.600"
     ):
@@ -235,7 +280,7 @@ def test_vectors_too_few_or_too_unequal_for_the_energy(selection):
         ({"seed": 2**32}, ValueError, "seed: expected an integer from 0"),
         ({"seed": 0.5}, TypeError, "seed: expected an integer. Received: 0.5"),
         ({"seed": None}, TypeError, "seed: expected an integer"),
-        ({"selection": "best"}, ValueError, "'random' or 'leading'. Received: 'best'"),
+        ({"shared": "best"}, ValueError, "'tail', 'random', 'leading'.*Received: 'best'"),
     ],
 )
 def test_wrong_arguments(arguments, error, match):

@@ -137,7 +137,7 @@ def grid(folder, monkeypatch):
 
 def views(folder, monkeypatch):
     images = picture(60, 5, 7)
-    fitted = datasets.pca_modalities(images, energy=1, share_ratio=1, selection="leading")
+    fitted = datasets.pca_modalities(images, energy=1, share_ratio=1, shared="leading")
     return fitted.transform(images[:1])["image_a"], images[0, ..., None] / 255
 
 

@@ -525,7 +525,7 @@ DATASETS = [
     *wrong("datasets.mfeat.parse_view", {"features": 3},
            path=Shown("absent.txt", "no such file", "absent.txt")),
     *wrong("datasets.mm_digits.load_data", energy=[Shown(0, "0.0"), "0.5"],
-           share_ratio=Shown(2, "2.0"), selection="randm"),
+           share_ratio=Shown(2, "2.0"), shared="randm"),
     *wrong("datasets.mm_imdb.load_data", text="words", image="raw"),
     *wrong("datasets.montalbano.load_data", size=[100, "400"]),
     *wrong("datasets.washington_rgbd.load_data", folds="10", by="frames", samples=3),
@@ -541,7 +541,7 @@ DATASETS = [
                                               Shown(np.full((4, 2, 2, 1), np.nan), "NaN")]),
     *wrong("datasets.pca_modalities", PCA, energy=[Shown(0, "0.0"), "0.5"],
            share_ratio=Shown(-1, "-1.0"), seed="0",
-           selection="first"),
+           shared="first"),
     *wrong(
         "datasets.synchronize",
         lambda: {"streams": {"a": (np.arange(3), np.arange(3))}, "step": 0.5, "window": 2},

@@ -53,14 +53,18 @@ def random_vectors(spectrum, energy, share_ratio, seed):
     return best
 
 
-def _swap(spectrum, energy, in_a, in_b, rng):
-    """Swaps random pairs of vectors in place while that helps; returns the larger error."""
+def _swap(spectrum, energy, in_a, in_b, rng, among=None):
+    """Swaps random pairs of vectors in place while that helps; returns the larger error.
+
+    With `among`, only these vectors.
+    """
+    among = np.arange(len(spectrum)) if among is None else among
     miss_a = spectrum[in_a].sum() - energy
     miss_b = spectrum[in_b].sum() - energy
     error = max(abs(miss_a), abs(miss_b))
     # int64 for the same stream on every platform.
-    pairs = rng.randint(len(spectrum), size=(100 * len(spectrum), 2), dtype="int64")
-    for i, j in pairs.tolist():
+    pairs = rng.randint(len(among), size=(100 * len(among), 2), dtype="int64")
+    for i, j in among[pairs].tolist():
         if error <= TOLERANCE:
             break
         gain = spectrum[j] - spectrum[i]
@@ -74,21 +78,83 @@ def _swap(spectrum, energy, in_a, in_b, rng):
     return error
 
 
-def leading_vectors(spectrum, energy, share_ratio):
+def leading_vectors(spectrum, energy, share_ratio, seed=None):
     """The fewest leading vectors: the first ones shared, the next ones dealt in turn."""
     for count in range(1, _largest_count(spectrum, energy, share_ratio) + 1):
         shared = _shared(count, share_ratio)
-        kept = [list(range(shared)), list(range(shared))]
-        have = [spectrum[:shared].sum()] * 2
-        for first in range(shared, 2 * count - shared, 2):
-            poorer = int(have[1] < have[0])  # gets the larger one of the next two
-            for view, vector in ((poorer, first), (1 - poorer, first + 1)):
-                kept[view].append(vector)
-                have[view] += spectrum[vector]
-        if min(have) >= energy - TOLERANCE:
+        kept = _dealt(spectrum, range(shared), range(shared, 2 * count - shared))
+        have = min(spectrum[vectors].sum() for vectors in kept)
+        if have >= energy - TOLERANCE:
             return kept
-    if min(have) < energy - _LIMIT:
-        raise _unreachable(spectrum, energy - min(have), energy, share_ratio)
+    if have < energy - _LIMIT:
+        raise _unreachable(spectrum, energy - have, energy, share_ratio)
+    return kept
+
+
+def tail_vectors(spectrum, energy, share_ratio, seed):
+    """As many vectors as the energy allows: the smallest shared, the others dealt in turn.
+
+    Too much energy is thinned out along the whole spectrum, from a drawn start. Where even all
+    vectors hold too little, large ones must be shared: then they are drawn at random.
+    """
+    _largest_count(spectrum, energy, share_ratio)
+    usable = np.flatnonzero(spectrum <= energy + TOLERANCE)
+    everything = _tail_of(spectrum, usable, share_ratio)
+    if everything[0] < energy - TOLERANCE:
+        return random_vectors(spectrum, energy, share_ratio, seed)
+    rng = np.random.RandomState(seed)
+    best, best_error = None, np.inf
+    for _ in range(_DRAWS):
+        start, (low, high), tried = rng.uniform(), (0.0, 1.0), [everything]
+        # More of the spectrum is more energy, but for single vectors.
+        for _ in range(40 if everything[0] > energy + TOLERANCE else 0):
+            part = (low + high) / 2
+            tried.append(_tail_of(spectrum, _thinned(spectrum, usable, part, start), share_ratio))
+            low, high = (part, high) if tried[-1][0] < energy else (low, part)
+        _, common, kept = min(tried, key=lambda found: abs(found[0] - energy))
+        in_a, in_b = (np.isin(np.arange(len(spectrum)), vectors) for vectors in kept)
+        own = np.setdiff1d(np.arange(len(spectrum)), common)
+        error = _swap(spectrum, energy, in_a, in_b, rng, own)
+        if error < best_error:
+            best, best_error = (np.flatnonzero(in_a), np.flatnonzero(in_b)), error
+        if best_error <= TOLERANCE:
+            break
+    if best_error > _LIMIT:
+        raise _unreachable(spectrum, best_error, energy, share_ratio)
+    return best
+
+
+def _thinned(spectrum, vectors, part, start):
+    """Some of the vectors, all along, that hold `part` of their energy."""
+    kept, have = [], -start * part * spectrum[vectors[0]]
+    for vector, goal in zip(vectors, part * np.cumsum(spectrum[vectors]), strict=True):
+        if have + spectrum[vector] / 2 <= goal:
+            kept.append(vector)
+            have += spectrum[vector]
+    return np.array(kept, int)
+
+
+def _tail_of(spectrum, vectors, share_ratio):
+    """Two views of these vectors, the last of them shared.
+
+    Returns:
+        The mean energy of both, the vectors that are shared, and those of each.
+    """
+    count = int(len(vectors) / (2 - share_ratio) + 1e-9)
+    shared = _shared(count, share_ratio)
+    others, common = np.split(vectors[: 2 * count - shared], [2 * (count - shared)])
+    kept = _dealt(spectrum, common, others)
+    return np.mean([spectrum[view].sum() for view in kept]), common, kept
+
+
+def _dealt(spectrum, common, others):
+    """Both views have what is common; the poorer gets the larger one of the next two others."""
+    kept, have = [list(common), list(common)], [0.0, 0.0]
+    for larger, smaller in zip(others[::2], others[1::2], strict=True):
+        poorer = int(have[1] < have[0])
+        for view, vector in ((poorer, larger), (1 - poorer, smaller)):
+            kept[view].append(vector)
+            have[view] += spectrum[vector]
     return kept
 
 

@@ -233,7 +233,7 @@ def _in_order(function, arguments, workers):
 def _image_view(images, recipe):
     """The view `"image"`: vectors drawn among the leading ones."""
     # All vectors, of which some are then chosen.
-    whole = pca_modalities(images, energy=1, share_ratio=1, selection="leading")
+    whole = pca_modalities(images, energy=1, share_ratio=1, shared="leading")
     spectrum = whole.spectrum[: recipe.leading]
     held = spectrum.sum()
     if recipe.energy > held:

@@ -14,7 +14,7 @@ from keras_fusion.datasets.pca import pca_modalities
 _VALIDATION, _TEST = 200, 400
 
 
-def load_data(energy=0.5, share_ratio=0.5, seed=0, selection="random"):
+def load_data(energy=0.5, share_ratio=0.5, seed=0, shared="random"):
     """Loads 1,797 digits of 8x8 pixels as two modalities, `"image_a"` and `"image_b"`.
 
     Use it to try a model in seconds or without a network; `mm_mnist` is its grown-up form, and
@@ -27,7 +27,8 @@ def load_data(energy=0.5, share_ratio=0.5, seed=0, selection="random"):
             has too. Defaults to `0.5`.
         seed: Integer, seed of the draw of the vectors; the split does not depend on it.
             Defaults to `0`.
-        selection: `"random"` or `"leading"`, how vectors are chosen. Defaults to `"random"`.
+        shared: `"tail"`, `"random"` or `"leading"`, which vectors the views share. Defaults to
+            `"random"`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}` of 1,197, 200 and 400
@@ -71,7 +72,7 @@ def load_data(energy=0.5, share_ratio=0.5, seed=0, selection="random"):
     x_train, x_validation, y_train, y_validation = train_test_split(
         images, labels, test_size=_VALIDATION, random_state=0, stratify=labels
     )
-    views = pca_modalities(x_train, energy, share_ratio, seed, selection)
+    views = pca_modalities(x_train, energy, share_ratio, seed, shared)
     return {
         "train": (views.transform(x_train), y_train),
         "validation": (views.transform(x_validation), y_validation),

@@ -23,7 +23,7 @@ _SHA256 = {
 _VALIDATION = 5000
 
 
-def load_data(data_dir=None, energy=0.5, share_ratio=0.5, seed=0, selection="random"):
+def load_data(data_dir=None, energy=0.5, share_ratio=0.5, seed=0, shared="tail"):
     """Loads MNIST as two artificial modalities, `"image_a"` and `"image_b"`.
 
     Use it to compare fusions where the energy of each modality and the overlap of both are
@@ -40,7 +40,8 @@ def load_data(data_dir=None, energy=0.5, share_ratio=0.5, seed=0, selection="ran
         share_ratio: Float in `[0, 1]`, part of a view's singular vectors that the other view
             has too. Defaults to `0.5`.
         seed: Integer, seed of the draw of the vectors. Defaults to `0`.
-        selection: `"random"` or `"leading"`, how vectors are chosen. Defaults to `"random"`.
+        shared: `"tail"`, `"random"` or `"leading"`, which vectors the views share. Defaults to
+            `"tail"`.
 
     Returns:
         Dict `{"train": (x, y), "validation": (x, y), "test": (x, y)}` of 55,000, 5,000 and
@@ -73,7 +74,7 @@ def load_data(data_dir=None, energy=0.5, share_ratio=0.5, seed=0, selection="ran
     x_train, y_train, x_test, y_test = _read(data_dir)
     x_train, x_validation = x_train[:-_VALIDATION], x_train[-_VALIDATION:]
     y_train, y_validation = y_train[:-_VALIDATION], y_train[-_VALIDATION:]
-    views = pca_modalities(x_train, energy, share_ratio, seed, selection)
+    views = pca_modalities(x_train, energy, share_ratio, seed, shared)
     return {
         "train": (views.transform(x_train), y_train.astype("int32")),
         "validation": (views.transform(x_validation), y_validation.astype("int32")),

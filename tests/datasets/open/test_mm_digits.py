@@ -52,7 +52,7 @@ def test_every_digit_is_in_one_part_with_its_label(digits):
 
 def test_views_are_fitted_on_train_only_and_the_split_is_fixed(digits):
     whole = mm_digits.load_data(energy=1, share_ratio=1)
-    given = {"energy": 0.3, "share_ratio": 0.2, "seed": 5}
+    given = {"energy": 0.3, "share_ratio": 0.2, "seed": 5, "shared": "random"}
     data = mm_digits.load_data(**given)
     train = (whole["train"][0]["image_a"] * 16).round() / 16  # the digits themselves, exactly
     fitted = pca_modalities(train, **given)
@@ -60,7 +60,7 @@ def test_views_are_fitted_on_train_only_and_the_split_is_fixed(digits):
         np.testing.assert_array_equal(y, whole[part][1])
         for name, view in fitted.transform(whole[part][0]["image_a"]).items():
             np.testing.assert_allclose(x[name], view, atol=1e-5)
-    assert mm_digits.load_data(selection="leading", share_ratio=1)["test"][0].keys() == x.keys()
+    assert mm_digits.load_data(shared="leading", share_ratio=1)["test"][0].keys() == x.keys()
 
 
 def test_without_scikit_learn(monkeypatch):

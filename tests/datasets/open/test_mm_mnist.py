@@ -62,7 +62,7 @@ def test_split_and_views_are_fitted_on_train_only(small):
     check_small(mm_mnist.load_data(folder), arrays)
     given = {"energy": 0.3, "share_ratio": 0.2, "seed": 5}
     check_small(mm_mnist.load_data(str(folder), **given), arrays, **given)
-    given = {"energy": 0.3, "share_ratio": 1, "selection": "leading"}
+    given = {"energy": 0.3, "share_ratio": 1, "shared": "leading"}
     check_small(mm_mnist.load_data(folder, **given), arrays, **given)
 
 

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from conformance import to_numpy
 from helpers.tiny import (
     assert_close,
     batch,
@@ -282,14 +281,10 @@ def test_shorter_masked_sequences_count_their_own_steps():
 
 def test_time():
     """Where pooling's windows lie far from the steps that they meet; sizes are pooled as ever."""
-    short, long = keras.Input((51, 2)), keras.Input((100, 2))
-    times = [(np.arange(n)[None, :, None] + 0.5) * np.ones(2) / n for n in (51, 100)]
+    times = [np.float32((np.arange(n)[None, :, None] + 0.5) * np.ones(2) / n) for n in (51, 100)]
     far = {}
     for align in ("auto", "time"):
-        model = keras.Model(
-            [short, long], align_tensors([short, long], ["a", "b"], "level_0", align)
-        )
-        a, b = (to_numpy(x) for x in model([np.float32(t) for t in times]))
+        a, b = aligned(*times, align=align)
         far[align] = np.abs(a - b).max()
     assert far["time"] < 1e-3 and far["auto"] > 0.2
     nets = {"a": sequence_net(), "b": sequence_net(length=20)}
@@ -298,5 +293,5 @@ def test_time():
         names = [layer.name for layer in model.layers]
         assert "b_time_level_0" in names and "b_pool_level_0" not in names
     videos = [keras.Input((3, 8, 8, 2)), keras.Input((7, 4, 4, 2))]
-    aligned = align_tensors(videos, ["a", "b"], "level_0", "time")
-    assert [x.shape[1:] for x in aligned] == [(3, 4, 4, 2)] * 2
+    tensors = align_tensors(videos, ["a", "b"], "level_0", "time")
+    assert [x.shape[1:] for x in tensors] == [(3, 4, 4, 2)] * 2
