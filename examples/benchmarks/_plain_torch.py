@@ -107,11 +107,13 @@ def probabilities(model, x):
     return {name: logits.softmax(-1).numpy() for name, logits in heads.items()}
 
 
-def training(model, x, y, batch, compiled):
+def training(model, x, y, batch, compiled, bfloat16=False):
     """A function that trains on all batches and returns seconds per step after the first."""
 
     def loss_and_hits(a, b, y):
-        heads = model(a, b)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            heads = model(a, b)
+        heads = {name: logits.float() for name, logits in heads.items()}
         loss = sum(functional.cross_entropy(logits, y) for logits in heads.values())
         hits = [(logits.argmax(-1) == y).sum() for logits in heads.values()]
         return loss, torch.stack(hits)

@@ -1,4 +1,4 @@
-"""What is measured in plain PyTorch: (d), eager and compiled."""
+"""What is measured in plain PyTorch: (d), eager, compiled, and eager in bfloat16 (d16)."""
 
 import _plain_torch as plain
 import numpy as np
@@ -17,18 +17,19 @@ def build(settings):
     y = random.integers(0, 10, count)
 
     variants, about = {}, {}
-    for name in ("eager", "compiled"):
+    names = ("eager", "compiled", "16")
+    for name in names if settings["mixed_bfloat16"] else names[:2]:
         model = plain.network()
         model.take(settings["reference"]["weights"])
         about["equality"] = same(model, settings["reference"])
-        run = plain.training(model, x, y, batch, compiled=name == "compiled")
+        run = plain.training(model, x, y, batch, name == "compiled", name == "16")
         if name == "compiled":
             try:
                 run()
             except RuntimeError as error:  # torch.compile needs a C++ compiler
                 about["note"] = f"torch.compile does not work here: {str(error).splitlines()[0]}"
                 continue
-        variants[f"d {name}"] = lambda run=run: {"step": run()}
+        variants["d16" if name == "16" else f"d {name}"] = lambda run=run: {"step": run()}
     return variants, about
 
 

@@ -26,6 +26,7 @@ NAMES = {
     "c": "c: three LeNets",
     "d eager": "d: PyTorch, eager",
     "d compiled": "d: PyTorch, compiled",
+    "d16": "d16: PyTorch, eager, autocast to bfloat16",
 }
 HEADINGS = {
     "pytorch": "PyTorch without Keras",
@@ -41,6 +42,7 @@ RATIOS = {
     ("a", "d compiled"): {},
     ("a16", "a"): {},
     ("a16", "d compiled"): {},
+    ("a16", "d16"): {},
 }
 
 

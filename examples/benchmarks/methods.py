@@ -1,91 +1,135 @@
 """Which method, on which data? All of them tuned alike, and tested with new seeds.
 
-mfeat: handwritten digits in six views, 1,400 to train; mfeat_few: 200 of them, as all together are
-nearly saturated. tcga_breast: 120 tumours in three modalities, of which one, the proteins, is
-absent at test; it is absent in half of the training samples too, and in all of validation.
-An MLP with one hidden layer is the backbone of every modality.
+Five data sets, small enough for many runs: mm_digits, mfeat (digits in two and in six views),
+grid_digits (lips, and sound with noise of its own power), tcga_breast (tumours), womens_clothing
+(reviews and a table; `_method_data.py` says what is made of them). The backbone of every modality
+is an MLP with one hidden layer. mm_mnist and av_mnist: 5,000 pairs of images of 14x14 and
+spectrograms, LeNet5, eight methods with their defaults. redundant and xor: made, so that the kind
+of method that must win is known; all methods with their defaults.
 
 Of every method, and of every modality alone, --trials configurations are trained on the training
 part and scored on the validation part: the method's defaults, then draws from its search space
 (with learning rate and dropout). The one with the best accuracy, then the lowest loss, is trained
-with --seeds new seeds, and each of these reads the test part once. Epochs are fixed, the learning
-rate falls to 0 by a cosine. Every run is a file in --results: started again, the command goes on.
+with --seeds new seeds, and each of these reads the test part once: as it is, with one modality
+absent in half of the samples, and with one at 0 dB, for which no method was trained. Epochs are
+fixed, the learning rate falls to 0 by a cosine. Every run is a file in --results: started again,
+the command goes on. At the end all runs are written to `methods-<data>.jsonl` in --output, and of
+all data sets there the tables to `methods.md` and mean ranks to `methods.png`.
 
-Command:  KERAS_FUSION_DATA=folder python examples/benchmarks/methods.py
+crf_fusion is left out: of one vector a modality it is a softmax. Training with absent modalities
+would help where one is absent at test: `missing_modality.py` measures that.
+
+Command:  KERAS_FUSION_DATA=folder KERAS_BACKEND=jax python examples/benchmarks/methods.py
           python examples/benchmarks/methods.py --data mfeat_few --methods late_mean gmu
-Time:     about an hour a data set for the methods of MAIN, on a share of two busy CPU cores
+          python examples/benchmarks/methods.py --report
+Time:     it says before it starts how many hours it expects; on JAX the seeds of a method are
+          trained together
 """
 
 import argparse
+import collections
+import functools
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
+import _method_report
 import keras
 import keras_tuner
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from _method_data import DATA, by_condition
 
 import keras_fusion as kf
 
-MAIN = (
-    "concat_features", "late_mean", "weighted_mean", "late_transformer", "centralnet", "gmu",
-    "moddrop", "bottleneck", "tensor_fusion", "low_rank_fusion", "film", "trusted",
-    "quality_aware", "shared_specific",
+EIGHT = (
+    "concat_features", "late_mean", "late_transformer", "centralnet", "gmu", "moddrop",
+    "fusion_ensemble", "trusted",
 )  # fmt: skip
 CROSSENTROPY = "sparse_categorical_crossentropy"
+SECONDS = 15  # of a run of which nothing is known
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", nargs="+", choices=list(DATA), default=list(DATA))
-    parser.add_argument("--methods", nargs="+", default=list(MAIN))
+    usual = [name for name in DATA if name != "mfeat_few"]
+    parser.add_argument("--data", nargs="+", choices=list(DATA), default=usual)
+    parser.add_argument("--methods", nargs="+", help="all but crf_fusion, unless given")
     parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, help="those of the data set, unless given")
     parser.add_argument("--workers", type=int, default=0, help="processes beside this one")
     parser.add_argument("--results", default="runs/benchmarks/methods")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--report", action="store_true", help="train nothing, report what is there")
     args = parser.parse_args()
+    args.output.mkdir(parents=True, exist_ok=True)
+    if not args.report:
+        print(expected(args), flush=True)
+        for name in args.data:
+            rows = measured(name, args)
+            kf.evaluation.write_results(_method_report.file(args.output, name), rows)
+    _method_report.write(args.output, usual if args.report else args.data)
+
+
+def expected(args):
+    """How many runs and hours are left at most, from the seconds of the runs that are known."""
+    runs, hours = 0, 0.0
     for name in args.data:
-        measure(name, args)
+        known = collections.defaultdict(list)
+        for row in _method_report.read(args.output, name):
+            known[row["method"]].append(row["seconds"])
+        for method in everyone(name, args.methods):
+            count = args.seeds + (0 if DATA[name].untuned else args.trials)
+            runs += count
+            hours += count * np.mean(known.get(method, [SECONDS])) / 3600
+    return f"{runs} runs at most, about {hours / max(args.workers, 1):.1f} hours"
 
 
-def measure(name, args):
-    data, task = DATA[name].load(), DATA[name]
-    train, validation = data["train"], data["validation"]
+def everyone(name, methods):
+    """Each modality alone, then the methods of a data set."""
+    every = [method.name for method in kf.methods() if method.name != "crf_fusion"]
+    usual = EIGHT if name in ("mm_mnist", "av_mnist") else every
+    return [*(f"{modality} alone" for modality in shapes(name)), *(methods or usual)]
+
+
+@functools.cache
+def parts(name):
+    return DATA[name].parts()
+
+
+def shapes(name):
+    return {modality: array.shape[1:] for modality, array in parts(name)["train"][0].items()}
+
+
+def measured(name, args):
+    """The runs on one data set with new seeds, as rows for the file."""
+    task, data = DATA[name], parts(name)
+    train = data["train"]
     epochs = args.epochs or task.epochs
     steps = epochs * -(-len(train[1]) // task.batch_size)
-    options = {
-        "results": args.results,
-        "epochs": epochs,
-        "batch_size": task.batch_size,
-    }
+    options = {"results": args.results, "epochs": epochs, "batch_size": task.batch_size}
     if args.workers:
         spawn = multiprocessing.get_context("spawn")
         options["executor"] = partial(ProcessPoolExecutor, args.workers, spawn)
-    alone = [f"{modality} alone" for modality in task.alone]
-    configurations = {
-        (method, trial): draw(name, method, trial)
-        for method in [*alone, *args.methods]
-        for trial in range(args.trials)
-    }
-    tried = kf.evaluation.compare(
-        {
-            f"{method} {trial}": partial(build, name, method, values, steps)
-            for (method, trial), values in configurations.items()
-        },
-        {"train": train, "test": validation},
-        seeds=[0],
-        name=f"{name}-validation",
-        **options,
-    )
-    scores = {run["method"]: run["scores"] for run in tried.runs}
-    chosen = {}
-    for method in [*alone, *args.methods]:
-        trial = max(range(args.trials), key=lambda t, m=method: rank(scores[f"{m} {t}"]))
-        chosen[method] = trial, scores[f"{method} {trial}"]["central_accuracy"]
+    methods, trials = everyone(name, args.methods), 1 if task.untuned else args.trials
+    configurations = {(m, t): draw(name, m, t) for m in methods for t in range(trials)}
+    chosen = dict.fromkeys(methods, (0, None))
+    if trials > 1:
+        tried = kf.evaluation.compare(
+            {
+                f"{method} {trial}": partial(build, name, method, values, steps)
+                for (method, trial), values in configurations.items()
+            },
+            {"train": train, "test": data["validation"]},
+            seeds=[0],
+            name=f"{name}-validation",
+            **options,
+        )
+        scores = {run["method"]: run["scores"] for run in tried.runs}
+        for method in methods:
+            trial = max(range(trials), key=lambda t, m=method: rank(scores[f"{m} {t}"]))
+            chosen[method] = trial, scores[f"{method} {trial}"]["central_accuracy"]
     found = kf.evaluation.compare(
         {
             method: partial(build, name, method, configurations[method, trial], steps)
@@ -93,12 +137,11 @@ def measure(name, args):
         },
         {"train": train, "test": data["test"]},
         seeds=range(1, args.seeds + 1),
-        reference="concat_features" if "concat_features" in args.methods else None,
-        level=0.95,
         name=name,
+        keep_predictions=True,
         **options,
     )
-    report(name, found, chosen)
+    return [row(name, run, found.predictions(run), *chosen[run["method"]]) for run in found.runs]
 
 
 def rank(scores):
@@ -107,81 +150,13 @@ def rank(scores):
     return (scores["central_accuracy"], -loss) if np.isfinite(loss) else (-1.0, 0.0)
 
 
-def report(name, found, chosen):
-    best = max(found.scores, key=lambda m: chosen[m][1] if m.endswith(" alone") else -1)
-    print(f"\n{name}: accuracy on the test part; by validation the best alone is {best}")
-    table = Table("method", "validation", "trial", "test: mean", "deviation", "lowest", "highest")
-    for method, values in found.scores.items():
-        trial, validation = chosen[method]
-        deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
-        numbers = (values.mean(), deviation, values.min(), values.max())
-        table.add_row(
-            method, f"{100 * validation:.1f}", str(trial), *(f"{100 * n:.1f}" for n in numbers)
-        )
-    Console(width=100).print(table)
-    print(found)
-
-
-# ---- data and backbones
-
-
-@dataclass
-class Task:
-    """A data set, and what is made of it.
-
-    Attributes:
-        load: Function that returns the parts.
-        features: Dict `{modality: number of features}`.
-        classes, epochs, batch_size: Integers.
-        alone: List of the modalities that are tried alone.
-        arguments: Dict of arguments of every builder.
-    """
-
-    load: object
-    features: dict
-    classes: int
-    epochs: int
-    batch_size: int
-    alone: list
-    arguments: dict = field(default_factory=dict)
-
-    def backbones(self, dropout):
-        return {
-            modality: kf.backbones.mlp(count, (128,), self.classes, dropout, name=modality)
-            for modality, count in self.features.items()
-        }
-
-
-def load_mfeat(count=None):
-    """With `count`, so many digits of every class to train."""
-    data = kf.datasets.mfeat.load_data()
-    if count is not None:
-        x, y = data["train"]
-        rows = np.concatenate([np.flatnonzero(y == digit)[:count] for digit in range(10)])
-        data["train"] = {view: array[rows] for view, array in x.items()}, y[rows]
-    return data
-
-
-def load_tcga_breast():
-    """Proteins are absent in half of the training samples, and in all others that count."""
-    data = kf.datasets.tcga_breast.load_data()
-    (x, y), (x_validation, y_validation) = data["train"], data["validation"]
-    data["train"] = kf.datasets.drop_modalities(x, rate={"protein": 0.5}, seed=0), y
-    data["validation"] = (
-        kf.datasets.drop_modalities(x_validation, pattern="protein", fill=float("nan")),
-        y_validation,
-    )
-    return data
-
-
-VIEWS, OMICS = kf.datasets.mfeat.FEATURES, kf.datasets.tcga_breast.FEATURES
-DATA = {
-    "mfeat": Task(load_mfeat, VIEWS, 10, 20, 32, list(VIEWS)),
-    "mfeat_few": Task(partial(load_mfeat, 20), VIEWS, 10, 40, 16, list(VIEWS)),
-    "tcga_breast": Task(
-        load_tcga_breast, OMICS, 3, 40, 16, ["mirna", "mrna"], {"missing_modalities": True}
-    ),
-}
+def row(name, run, predictions, trial, validation):
+    """A run with its accuracies on the three test parts, instead of one on all of them."""
+    (truth,) = (v for k, v in predictions.items() if k in ("y_true", "y_true/central"))
+    (found,) = (v for k, v in predictions.items() if k in ("y_pred", "y_pred/central"))
+    kept = {k: v for k, v in run.items() if k not in ("identity", "predictions", "version")}
+    return {**kept, "data": name, "scores": by_condition(truth, found), "trial": trial,
+            "validation": validation}  # fmt: skip
 
 
 # ---- models
@@ -193,7 +168,7 @@ def hypermodel(name, method, steps=1):
     trusted = kf.losses.EvidentialLoss(annealing_steps=max(steps // 2, 1))
     return kf.tuning.FusionHyperModel(
         "weighted_mean" if method.endswith(" alone") else method,
-        task.backbones,
+        partial(task.backbones, shapes(name)),
         loss=trusted if method == "trusted" else CROSSENTROPY,
         optimizer=partial(falling, steps=steps),
         arguments=task.arguments,
@@ -226,7 +201,7 @@ def build(name, method, values, steps):
     """A new compiled model of a configuration."""
     if method.endswith(" alone"):
         found = kf.evaluation.baselines(
-            partial(DATA[name].backbones, values["backbone_dropout"]),
+            partial(DATA[name].backbones, shapes(name), values["backbone_dropout"]),
             compile={
                 "optimizer": falling(values["learning_rate"], steps),
                 "loss": CROSSENTROPY,
@@ -236,7 +211,10 @@ def build(name, method, values, steps):
         return found[method]()
     hp = keras_tuner.HyperParameters()
     hp.values = dict(values)
-    return hypermodel(name, method, steps).build(hp)
+    model = hypermodel(name, method, steps).build(hp)
+    if method == "kernel_fusion":  # its kernels begin with training samples
+        kf.models.adapt_kernels(model, parts(name)["train"][0], seed=0)
+    return model
 
 
 if __name__ == "__main__":

@@ -67,7 +67,9 @@ def arguments():
     parser.add_argument("--rounds", type=int, help="visits of each variant (30)")
     parser.add_argument("--steps", type=int, help="timed steps in a visit (5)")
     parser.add_argument("--batch", type=int, help="samples in a step (128)")
-    parser.add_argument("--mixed-bfloat16", action="store_true", help="(a) in this policy, too")
+    parser.add_argument(
+        "--mixed-bfloat16", action="store_true", help="(a) in this policy, and (d) in autocast, too"
+    )
     parser.add_argument("--output", type=Path, default=Path("runs/benchmarks/step_time.csv"))
     parser.add_argument("--quick", action="store_true", help="tiny, only to see that it works")
     args = parser.parse_args()

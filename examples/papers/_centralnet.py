@@ -43,7 +43,7 @@ def trained(build, data, seeds, args, backup_dir, learning_rate, only=(), batch=
     def compiled():
         model = build()
         rate = learning_rate
-        if args.protocol.get("schedule") == "cosine":
+        if getattr(args, "schedule", "constant") == "cosine":
             rate = keras.optimizers.schedules.CosineDecay(0.002, steps)
         how = {"loss_weights": {head: float(head in only) for head in model.heads}} if only else {}
         model.compile(
@@ -83,7 +83,7 @@ def networks(names, size, dropout=0.5):
 
 def mm_mnist(args, energy=0.5, share_ratio=0.5, original=False):
     """Multimodal MNIST, `{part: (x, y)}`; with the original images too if asked for."""
-    shared = args.protocol.get("shared", "tail")
+    shared = getattr(args, "shared", "tail")
     data = kf.datasets.mm_mnist.load_data(args.data_dir, energy, share_ratio, shared=shared)
     if original:
         whole = kf.datasets.mm_mnist.load_data(args.data_dir, energy=1.0, share_ratio=1.0)
