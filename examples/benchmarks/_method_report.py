@@ -71,7 +71,7 @@ def table(name, rows):
     tests = {}
     if all(len(own) > 1 for own in methods.values()) and len(methods) > 1:
         compared = kf.evaluation.Comparison.of_runs(rows, CONDITIONS[0], reference)
-        tests = {row["method"]: row.get("holm_welch_t") for row in compared.rows()}
+        tests = {row["method"]: row.get("holm_welch") for row in compared.rows()}
     first, last = rows[0], f" Must win: {task.known}." if task.known else ""
     last = f"disturbed at test: {task.disturbed}.{last}"
     tested, seeds = first["test_samples"] // len(CONDITIONS), len(methods[reference])
@@ -90,6 +90,9 @@ def table(name, rows):
             spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
             cells.append(f"{values.mean():.1f}{spread}")
         p = tests.get(method)
-        cells += ["" if p is None else f"{p:.3f}", f"{np.mean([r['seconds'] for r in own]):.0f}"]
+        cells += [
+            "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
+            f"{np.mean([r['seconds'] for r in own]):.0f}",
+        ]
         lines[-1] += f"\n| {' | '.join(cells)} |"
     return "\n\n".join(lines)

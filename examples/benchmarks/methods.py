@@ -190,9 +190,9 @@ def draw(name, method, trial):
         for entry in hp.space:
             hp.values[entry.name] = entry.random_sample(int(generator.integers(2**31)))
         try:
-            model.build(hp)
+            build(name, method, hp.values, steps=1)
             break
-        except ValueError:  # such as a tensor fusion of too many products
+        except ValueError:  # too many products of a tensor fusion, or landmarks of a kernel
             continue
     return dict(hp.values)
 
