@@ -40,7 +40,7 @@ def ranks(found, condition):
     """Of the methods with runs on all data sets; the modality alone is that of best validation."""
     means = [averages(rows, condition) for rows in found.values()]
     common = [name for name in means[0] if all(name in of for of in means)] if means else []
-    if len(common) < 3 or len(means) < 2:
+    if len(common) < 3 or len(means) < 3:
         return None
     scores = {name: [of[name] for of in means] for name in common}
     return kf.evaluation.compare_over_data_sets(scores)

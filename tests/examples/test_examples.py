@@ -229,7 +229,7 @@ def test_report_of_the_benchmark(tmp_path, benchmark, capsys):
     script = benchmark("--report")
     (tmp_path / "tables").mkdir()
     accuracies = {"a alone": 0.5, "b alone": 0.9, "gmu": 0.7, "sum": 0.8}
-    for name in ("mfeat", "tcga_breast", "xor"):
+    for name in ("mfeat", "tcga_breast", "womens_clothing", "xor"):
         rows = [
             {
                 "method": method, "seed": seed, "train_samples": 9, "test_samples": 30,
@@ -248,7 +248,7 @@ def test_report_of_the_benchmark(tmp_path, benchmark, capsys):
     assert re.search(row, printed)
     assert "Must win: what joins features" in printed
     # Of the modalities alone the one that validation chose; the made data count for no rank.
-    assert "Mean ranks over 2 data sets" in printed
+    assert "Mean ranks over 3 data sets" in printed
     ranks = [line.split()[:2] for line in printed.splitlines() if line.split()[1:2] == ["1.0000"]]
     assert ranks == [["sum", "1.0000"]] * 3 and "one alone     3.0000" in printed
     assert (tmp_path / "tables/methods.png").stat().st_size > 10_000
