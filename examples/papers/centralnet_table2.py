@@ -19,7 +19,8 @@ seeds see the same two sets of singular vectors, chosen as `pca_modalities(share
 
 --protocol short: the images and pairs of the paper, 12 epochs, the learning rate of every row
 falling from 0.002 to 0 by half a cosine (the Gated Multimodal Unit and ModDrop with their dropout
-and drop probability), 3 seeds. About 17 minutes a seed of CentralNet on two CPU cores.
+and drop probability), 3 seeds. A seed of CentralNet takes a bit more than an hour of one CPU core
+without AVX512, with TF_ENABLE_ONEDNN_OPTS=1, which TensorFlow does not set there.
 
 --quick: 10,240 training pairs, 5,000 test digits (the errors are times 2), images of 14x14 (means
 of 2x2 pixels), 3 epochs, 3 seeds: 240 steps of training, where the paper has 43,000. About 20

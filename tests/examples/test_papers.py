@@ -1,5 +1,6 @@
 """The commands of examples/papers: what they share, and tiny runs of two of them."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -326,3 +327,31 @@ def test_table4(tmp_path, monkeypatch):
     found = kf.evaluation.read_results(path)
     assert len(found) == 2 and "noise_db" in found[0]["arguments"]["pairs"]
     assert all(row["data_sha256"] for row in found)
+
+
+def test_short_protocol(monkeypatch, shared):
+    """Full size, fewer epochs, a falling learning rate for all rows; said in title and file."""
+    import _centralnet
+    import _options
+
+    monkeypatch.setattr(sys, "argv", ["command", "--protocol", "short", "--output", "tables"])
+    how = {"epochs": 100, "seeds": 64, "quick": {}, "short": _centralnet.SHORT}
+    args = _options.arguments("x", **how, options=_centralnet.OPTIONS)
+    assert (args.epochs, args.seeds, args.samples, args.size) == (12, [0, 1, 2], 55000, 28)
+    assert _options.file("table", args).name == "table_short.jsonl"
+    title = _options.title("T", args)
+    assert title.startswith("T (short: epochs 12 instead of 100, seeds 3 instead of 64")
+    monkeypatch.setattr(kf.training, "fit_replicas", lambda build, *_, **__: build())
+    networks = _centralnet.networks(_centralnet.PAIR, 14)
+    make = functools.partial(kf.build, "late_mean", networks)
+    data = {"train": (None, np.zeros(1280))}
+    for schedule, rates in (("cosine", (0.002, 0.0)), ("constant", (0.01, 0.01))):
+        args.schedule = schedule
+        optimizer = _centralnet.trained(make, data, [0], args, None, 0.01).optimizer
+        found = [float(optimizer.learning_rate)]
+        optimizer.iterations.assign(12 * 10)
+        found.append(float(optimizer.learning_rate))
+        assert found == pytest.approx(rates, abs=1e-8)
+    monkeypatch.setattr(sys, "argv", ["command", "--protocol", "short", "--quick"])
+    with pytest.raises(SystemExit):
+        _options.arguments("x", **how)

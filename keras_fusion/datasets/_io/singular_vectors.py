@@ -35,15 +35,26 @@ def random_vectors(spectrum, energy, share_ratio, seed):
     shared = _shared(count, share_ratio)
     # RandomState, because NumPy keeps its stream for good; that of a Generator may change.
     rng = np.random.RandomState(seed)
+
+    def draw():
+        order = rng.permutation(len(spectrum))
+        own_b = order[count : 2 * count - shared]
+        return order[:count], np.concatenate([order[:shared], own_b]), order[:0]
+
+    return _nearest(spectrum, energy, share_ratio, rng, draw)
+
+
+def _nearest(spectrum, energy, share_ratio, rng, draw):
+    """Of some draws the one that comes nearest to the energy after swaps.
+
+    `draw()` returns the vectors of both views and those that must stay where they are.
+    """
+    everything = np.arange(len(spectrum))
     best, best_error = None, np.inf
     for _ in range(_DRAWS):
-        order = rng.permutation(len(spectrum))
-        in_a = np.zeros(len(spectrum), bool)
-        in_b = np.zeros(len(spectrum), bool)
-        in_a[order[:count]] = True
-        in_b[order[:shared]] = True
-        in_b[order[count : 2 * count - shared]] = True
-        error = _swap(spectrum, energy, in_a, in_b, rng)
+        *kept, fixed = draw()
+        in_a, in_b = (np.isin(everything, vectors) for vectors in kept)
+        error = _swap(spectrum, energy, in_a, in_b, rng, np.setdiff1d(everything, fixed))
         if error < best_error:
             best, best_error = (np.flatnonzero(in_a), np.flatnonzero(in_b)), error
         if best_error <= TOLERANCE:
@@ -53,12 +64,8 @@ def random_vectors(spectrum, energy, share_ratio, seed):
     return best
 
 
-def _swap(spectrum, energy, in_a, in_b, rng, among=None):
-    """Swaps random pairs of vectors in place while that helps; returns the larger error.
-
-    With `among`, only these vectors.
-    """
-    among = np.arange(len(spectrum)) if among is None else among
+def _swap(spectrum, energy, in_a, in_b, rng, among):
+    """Swaps random pairs `among` vectors in place while that helps; returns the larger error."""
     miss_a = spectrum[in_a].sum() - energy
     miss_b = spectrum[in_b].sum() - energy
     error = max(abs(miss_a), abs(miss_b))
@@ -79,7 +86,7 @@ def _swap(spectrum, energy, in_a, in_b, rng, among=None):
 
 
 def leading_vectors(spectrum, energy, share_ratio, seed=None):
-    """The fewest leading vectors: the first ones shared, the next ones dealt in turn."""
+    """The fewest leading vectors: the first shared, the next dealt in turn; `seed` is not used."""
     for count in range(1, _largest_count(spectrum, energy, share_ratio) + 1):
         shared = _shared(count, share_ratio)
         kept = _dealt(spectrum, range(shared), range(shared, 2 * count - shared))
@@ -103,8 +110,8 @@ def tail_vectors(spectrum, energy, share_ratio, seed):
     if everything[0] < energy - TOLERANCE:
         return random_vectors(spectrum, energy, share_ratio, seed)
     rng = np.random.RandomState(seed)
-    best, best_error = None, np.inf
-    for _ in range(_DRAWS):
+
+    def draw():
         start, (low, high), tried = rng.uniform(), (0.0, 1.0), [everything]
         # More of the spectrum is more energy, but for single vectors.
         for _ in range(40 if everything[0] > energy + TOLERANCE else 0):
@@ -112,16 +119,9 @@ def tail_vectors(spectrum, energy, share_ratio, seed):
             tried.append(_tail_of(spectrum, _thinned(spectrum, usable, part, start), share_ratio))
             low, high = (part, high) if tried[-1][0] < energy else (low, part)
         _, common, kept = min(tried, key=lambda found: abs(found[0] - energy))
-        in_a, in_b = (np.isin(np.arange(len(spectrum)), vectors) for vectors in kept)
-        own = np.setdiff1d(np.arange(len(spectrum)), common)
-        error = _swap(spectrum, energy, in_a, in_b, rng, own)
-        if error < best_error:
-            best, best_error = (np.flatnonzero(in_a), np.flatnonzero(in_b)), error
-        if best_error <= TOLERANCE:
-            break
-    if best_error > _LIMIT:
-        raise _unreachable(spectrum, best_error, energy, share_ratio)
-    return best
+        return *kept, common
+
+    return _nearest(spectrum, energy, share_ratio, rng, draw)
 
 
 def _thinned(spectrum, vectors, part, start):
