@@ -3,6 +3,7 @@
 import os
 from importlib.metadata import version
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -24,7 +25,20 @@ def pytest_report_header(config):
     return f"keras {version('keras')} on {backend}, KERAS_FUSION_DATA={DATA}"
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption(
+        "--slow-part", metavar="I/N", help="of the slow tests only part I of N, by their names"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow-part"):
+        part, count = map(int, config.getoption("--slow-part").split("/"))
+        items[:] = [
+            item
+            for item in items
+            if not item.get_closest_marker("slow") or crc32(item.nodeid.encode()) % count == part
+        ]
     if DATA and Path(DATA).is_dir():
         return
     for item in items:
