@@ -34,11 +34,10 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--slow-part"):
         part, count = map(int, config.getoption("--slow-part").split("/"))
-        items[:] = [
-            item
-            for item in items
-            if not item.get_closest_marker("slow") or crc32(item.nodeid.encode()) % count == part
-        ]
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        others = [item for item in slow if crc32(item.nodeid.encode()) % count != part]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
     if DATA and Path(DATA).is_dir():
         return
     for item in items:

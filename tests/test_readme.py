@@ -41,7 +41,14 @@ def execute(name, text, namespace):
             exec(compile(source, f"{name}.md", "exec"), namespace)
 
 
-@pytest.mark.parametrize("name", [n for n, t in TEXTS.items() if n != "works_with" and blocks(t)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("README", "index") else pytest.mark.slow)
+        for name, text in TEXTS.items()
+        if name != "works_with" and blocks(text)
+    ],
+)
 def test_code_runs(name, tmp_path, monkeypatch):
     if name != "README" and keras.backend.backend() != "tensorflow":
         pytest.skip("the site is built on TensorFlow")
