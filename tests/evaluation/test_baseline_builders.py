@@ -122,6 +122,7 @@ def test_a_function_compiles_and_methods_have_arguments():
     assert joined.get_layer("central_dense0").units == 6
 
 
+@pytest.mark.slow
 def test_one_call_makes_a_table():
     builders = baselines(make_backbones, compile=EAGER)
     data = {"train": samples(8), "test": samples(4)}

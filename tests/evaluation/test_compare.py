@@ -62,6 +62,7 @@ def test_runs_are_ordinary_trainings(capsys):
     assert found.runs[0]["train_samples"] == found.runs[0]["test_samples"] == 12
 
 
+@pytest.mark.slow
 def test_folds_and_prepare(tmp_path):
     x, y = part()
     seen = []
@@ -121,6 +122,7 @@ def test_a_backup_inside_a_cell_is_gone_with_it(tmp_path):
     assert list((tmp_path / "backup").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over", ["seeds", "folds", "methods"])
 def test_a_builder_that_keeps_its_layers_starts_anew(over):
     """Runs that go on from the last one's weights get better and better."""
@@ -145,6 +147,7 @@ def test_a_builder_that_keeps_its_layers_starts_anew(over):
     assert_same(*found)
 
 
+@pytest.mark.slow
 def test_another_builder_or_other_data_are_not_taken_for_the_same(tmp_path):
     """All of this had been read from the file of the first."""
     options = {"epochs": 1, "batch_size": 6}
@@ -293,6 +296,7 @@ def test_weights_and_callbacks_are_passed_on():
         ev.compare({"gmu": Fused()}, {**data, "train": (x, y, weights)}, [0], sample_weight=weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", [False, True])
 def test_predictions_give_any_other_score(tmp_path, stored):
     from sklearn.metrics import f1_score
@@ -328,6 +332,7 @@ def test_predictions_give_any_other_score(tmp_path, stored):
         assert again.scores["gmu"].tolist() == scored.scores["gmu"].tolist()
 
 
+@pytest.mark.slow
 def test_shards_do_every_run_once(tmp_path, capsys):
     methods = {"gmu": Fused(), "sum": Fused("sum")}
     whole = ev.compare(methods, parts(), [0, 1, 2])

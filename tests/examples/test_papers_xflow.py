@@ -111,6 +111,7 @@ def test_without_data_it_says_what_is_needed(command, tmp_path, name, data):
 SMALL = ("--shrink", 6, "--seeds", 1)
 
 
+@pytest.mark.slow
 def test_a_new_model_for_every_fold(command, fits, tmp_path, capsys):
     tiny_recordings.write_raw(tmp_path / "Digits", xflow_digits)
     rows = ("--rows", "CNN x MLP, baseline", "CNN x MLP, XFlow")
@@ -144,6 +145,7 @@ def test_a_new_model_for_every_fold(command, fits, tmp_path, capsys):
     assert len(fits) == 4
 
 
+@pytest.mark.slow
 def test_published_protocol(command, fits, tmp_path, capsys):
     tiny_recordings.write_raw(tmp_path / "Digits", xflow_digits)
     rows = ("--rows", "{CNN x MLP}-LSTM, no x-conns")
@@ -249,6 +251,7 @@ def test_the_model_of_one_table_is_not_that_of_another(command, fits, tmp_path):
     assert len(list((tmp_path / "runs").rglob("after_0.weights.h5"))) == 2
 
 
+@pytest.mark.slow
 def test_the_variants(command, fits, tmp_path, capsys):
     tiny_recordings.write_raw(tmp_path, cuave)
     options = ("--data", "cuave", "--data-dir", tmp_path, "--folds", 1, *SMALL)
@@ -400,6 +403,7 @@ def test_what_figures_measure(command):
     np.testing.assert_allclose(right - left, 2)
 
 
+@pytest.mark.slow
 def test_curves(command, fits, tmp_path, capsys):
     tiny_grid.write(tmp_path, y=np.arange(13) % 2)
     options = ("--data", "grid_digits", "--data-dir", tmp_path, "--quick", "--shrink", 4)

@@ -146,6 +146,7 @@ def test_files_give_the_models_own_numbers(format, tmp_path, capsys):
         kf.export(model, path, format)
 
 
+@pytest.mark.slow
 @on_tensorflow
 def test_quantized_files_are_smaller(tmp_path):
     needs("litert")

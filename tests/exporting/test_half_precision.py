@@ -35,6 +35,7 @@ def test_sixteen_bits(format, policy, tmp_path):
         np.testing.assert_array_equal(old, np.array(new, "float32"))
 
 
+@pytest.mark.slow
 @on_tensorflow
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
 def test_quantized_by_keras(tmp_path):

@@ -61,6 +61,7 @@ def test_equation_masks_and_every_subset():
         np.testing.assert_allclose(to_numpy(y), to_numpy(e), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fusion_layer", "bottlenecks", "meets"),
     [(4, 2, False), (3, 2, False), (2, 0, False), (2, 2, True), (0, 1, True)],

@@ -151,6 +151,7 @@ def networks(names="bac"):
     return {name: kf.backbones.mlp(6, (16,), num_classes=3) for name in names}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_partners_are_found(loss):
     x, nets = pairs(), networks()

@@ -345,6 +345,7 @@ def test_a_later_log_keeps_the_earlier_steps(tmp_path):
     assert curve(tmp_path, "fusion/l/x") == {1: 1.0, 2: 0.5}
 
 
+@pytest.mark.slow
 def test_tensorflow_is_not_loaded_for_the_logs(tmp_path):
     for package in ("scipy", "jax"):
         pytest.importorskip(package, reason="Keras on NumPy needs it")
@@ -372,6 +373,7 @@ def test_can_be_copied_before_and_after_training(tmp_path):
     assert (again.epochs, twin.epochs) == ([0, 1, 2], [0, 1])
 
 
+@pytest.mark.slow
 def test_keras_tuner_accepts_it(tmp_path):
     keras_tuner = pytest.importorskip("keras_tuner")
     tuner = keras_tuner.RandomSearch(

@@ -65,6 +65,7 @@ def test_norms_are_of_the_weights_after_the_epoch():
     assert balance.gradient_norms[1] != balance.gradient_norms[2]
 
 
+@pytest.mark.slow
 def test_training_is_as_without_it():
     """Weights, losses and metrics, in a graph and with missing modalities."""
     found = []

@@ -94,6 +94,7 @@ def hdf5(array, folder):
     return file.create_dataset("x", data=array)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [plain, gmu])
 @pytest.mark.parametrize("kind", ["callback", "memory map", "HDF5", "rows"])
 def test_the_same_as_in_one_program(build, kind, tmp_path, capsys):
@@ -167,6 +168,7 @@ DATA_SETS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", DATA_SETS)
 def test_data_sets(make):
     x, y = data(gmu)
@@ -269,6 +271,7 @@ class Cut(BaseException):
     """Ends a program where nobody expects it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [plain, gmu])
 def test_goes_on_where_it_stopped(build, tmp_path):
     x, y = data(build)

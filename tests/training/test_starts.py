@@ -62,6 +62,7 @@ def assert_equal(found, expected, **tolerance):
         np.testing.assert_allclose(a, b, **tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [gmu, one])
 def test_shared_backbones(build):
     x, y = data()

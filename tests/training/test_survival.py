@@ -60,6 +60,7 @@ def undisturbed(tmp_path_factory):
     return found, history, record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place", [(1, "write"), *(pytest.param(at, marks=once) for at in [(0, 1), (2, 0), (2, 2)])]
 )
@@ -174,6 +175,7 @@ def test_full_disk(undisturbed, tmp_path, monkeypatch):
     assert_equal(train(folder, seed=9)[0], undisturbed[0])
 
 
+@pytest.mark.slow
 @once
 def test_what_callbacks_know_goes_on(tmp_path):
     def others():
@@ -215,6 +217,7 @@ def test_a_finished_training_that_is_kept(undisturbed, tmp_path):
     assert model.fit(batches(), epochs=1, verbose=0).epoch == [0]
 
 
+@pytest.mark.slow
 @once
 def test_fixed_order_and_tf_data(undisturbed, tmp_path):
     x, y = split()

@@ -236,6 +236,7 @@ def _is_key_bias(weight):
     return weight.path.endswith("key/bias")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ON_JAX if keras.backend.backend() == "jax" else SMALL)
 def test_small_networks(case, tmp_path):
     tensorflow = None
@@ -263,6 +264,7 @@ def test_large_networks(case, tmp_path):
     gc.collect()
 
 
+@pytest.mark.slow
 def test_six_views_of_a_digit(tmp_path):
     try:
         (x, y), _, _ = kf.datasets.mfeat.load_data().values()

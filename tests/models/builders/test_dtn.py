@@ -100,6 +100,7 @@ def test_network_and_loss_are_those_by_hand(heads):
     assert model.fusion_weights() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, HEADLESS], ids=["heads", "central"])
 @pytest.mark.parametrize("eager", [True, False])
 def test_losses_in_fit_and_after_saving(options, eager, tmp_path):

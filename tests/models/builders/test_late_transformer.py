@@ -73,6 +73,7 @@ def test_all_tokens_and_their_masks(missing_modalities, tmp_path):
         np.testing.assert_allclose(shares[0]["text"] + shares[0]["image"], 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_learns():
     """Post-norm from the start, at an ordinary rate: two noisy views of a class."""
     keras.utils.set_random_seed(1)

@@ -89,6 +89,7 @@ def test_is_the_network_by_hand(enhanced):
     assert untrained_weights(model, x, y) == []
 
 
+@pytest.mark.slow
 def test_price_follows_the_steps_and_is_saved(tmp_path):
     model = built(steps=6)
     x, y = batch(model), labels()

@@ -187,6 +187,7 @@ def small(preset, **options):
     return PRESETS[preset]("digits", **arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_preset_trains_and_reloads(preset, tmp_path):
     model = small(preset)
