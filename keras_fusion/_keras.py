@@ -6,6 +6,8 @@ against what is installed, and fails on such a name in any other file of the pac
 
 import contextlib
 
+import keras
+
 
 def nodes_by_depth(graph):
     """`Functional._nodes_by_depth`: dict `{depth: [node]}`, the output's depth being 0."""
@@ -84,6 +86,24 @@ def metrics_of_heads(model, metrics):
         metrics: Dict `{head: list of metrics or None}`.
     """
     return type(model._compile_metrics)(None, metrics, output_names=model.output_names)
+
+
+def build_compiled(model, y, more_metrics=None):
+    """`Trainer._compile_loss`, `_compile_metrics`, `_distribute_strategy`: no variable in a step.
+
+    On TensorFlow Keras makes the variables of losses and metrics in the first step, and a function
+    that makes variables is traced twice. Other backends, and strategies, have them made before.
+
+    Args:
+        model: `keras.Model`, compiled with dicts of losses and metrics.
+        y: Dict `{head: array}`: targets, of which the shapes are read.
+        more_metrics: Optional result of `metrics_of_heads`.
+    """
+    if keras.backend.backend() != "tensorflow" or model._distribute_strategy is not None:
+        return
+    for made in (model._compile_loss, model._compile_metrics, more_metrics):
+        if made is not None and not made.built:
+            made.build(y, model.output)
 
 
 @contextlib.contextmanager

@@ -135,6 +135,10 @@ NAMES = {
         "metrics that only the mask of missing modalities weighs",
         lambda: _weighted_alone() == 0.25,
     ),
+    "Trainer._compile_loss, _compile_metrics, _distribute_strategy": (
+        "variables of losses and metrics that are made before the first step",
+        lambda: keras.backend.backend() != "tensorflow" or _made_before(),
+    ),
     "Trainer._compile_loss, its _flat_losses": (
         "loss weights that change while a model trains",
         lambda: _weighed_loss() == 3.0,
@@ -191,6 +195,15 @@ def _weighed_loss():
     with _keras.weighted_losses(model, y, y_pred, {"a": 0.5, "b": 2.5}):
         weighed = float(model.compute_loss(None, y, y_pred))
     return weighed * (float(model.compute_loss(None, y, y_pred)) == 2.0)
+
+
+def _made_before():
+    x = keras.Input((1,))
+    model = keras.Model(x, {"a": keras.layers.Identity(name="a")(x)})
+    model.compile("sgd", {"a": "mse"}, metrics={"a": ["mae"]})
+    before = len(model.metrics_variables)
+    _keras.build_compiled(model, {"a": keras.ops.zeros((1, 1))})
+    return len(model.metrics_variables) == before + 2
 
 
 def _directions():

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_fusion._checks import plain
-from keras_fusion._keras import metrics_of_heads
+from keras_fusion._keras import build_compiled, metrics_of_heads
 from keras_fusion._replica import weighed_by_samples
 from keras_fusion.models.fusion_model._arguments import check_fit, check_known
 from keras_fusion.models.fusion_model._balance import made_balance
@@ -606,6 +606,12 @@ class FusionModel(keras.Model):
         for variable in self.trainable_variables:
             variable.value.grad = None
 
+    def make_train_function(self, force=False):
+        # As in `build_compiled`: no variable is made in a step.
+        if self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        super().make_train_function(force)
+
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **kwargs):
         x, y, sample_weight = self._data(x, y, sample_weight, class_weight)
         return super().train_on_batch(x, y, sample_weight, class_weight, **kwargs)
@@ -637,6 +643,9 @@ class FusionModel(keras.Model):
                 y = spread_targets(y, self.output, self._fusion.scored)
             check_targets(y, losses, self.output, samples)
             sample_weight = spread_weights(sample_weight, y, self.output, samples)
+            if y is not None:
+                targets = spread_targets(y, self.output, self._fusion.scored)
+                build_compiled(self, targets, self._fusion.head_metrics)
         check_class_weight(class_weight, y, losses, self.output)
         return x, y, sample_weight
 

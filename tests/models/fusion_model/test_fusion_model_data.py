@@ -154,6 +154,17 @@ def test_compiled_graphs_train_the_same_model(steps_per_execution, reference, x)
     assert_close(predicted, outputs(model, x), atol=1e-5)
 
 
+@needs_tensorflow
+@pytest.mark.parametrize("source", [arrays, every_head])
+def test_the_first_step_is_traced_once(source, x):
+    # A function that makes variables is traced twice, which took half of a first fit's time.
+    model = new_model(run_eagerly=False)
+    step, traced = model.train_step, []
+    model.train_step = lambda data: traced.append(1) or step(data)
+    model.fit(**source(x, labels(N)), verbose=0)
+    assert len(traced) == 1
+
+
 def test_predictions_agree(model, x):
     """predict, predict_on_batch and the call; with further keys; in batches that do not divide."""
     expected = outputs(model, x)
