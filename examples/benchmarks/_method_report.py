@@ -80,8 +80,9 @@ def table(name, rows):
         f"{first['epochs_trained']} epochs, {seeds} seeds, {first['backend']}; {last}"
     )
     lines = [f"## {name}", about]
-    heads = ["method", "validation", *CONDITIONS, f"Holm p against {reference}", "seconds"]
-    lines.append("\n".join([f"| {' | '.join(heads)} |", "| --- " + "| ---: " * 6 + "|"]))
+    test = f"Holm p against {reference}"
+    heads = ["method", "validation", *CONDITIONS, test, "seconds", "parameters"]
+    lines.append("\n".join([f"| {' | '.join(heads)} |", "| --- " + "| ---: " * 7 + "|"]))
     for method, own in methods.items():
         first = own[0]["validation"]
         cells = [method, "" if first is None else f"{100 * first:.1f}"]
@@ -93,6 +94,7 @@ def table(name, rows):
         cells += [
             "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
             f"{np.mean([r['seconds'] for r in own]):.0f}",
+            f"{own[0]['parameters']:,}",
         ]
         lines[-1] += f"\n| {' | '.join(cells)} |"
     return "\n\n".join(lines)

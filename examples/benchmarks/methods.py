@@ -130,18 +130,23 @@ def measured(name, args):
         for method in methods:
             trial = max(range(trials), key=lambda t, m=method: rank(scores[f"{m} {t}"]))
             chosen[method] = trial, scores[f"{method} {trial}"]["central_accuracy"]
+    builders = {
+        method: partial(build, name, method, configurations[method, trial], steps)
+        for method, (trial, _) in chosen.items()
+    }
     found = kf.evaluation.compare(
-        {
-            method: partial(build, name, method, configurations[method, trial], steps)
-            for method, (trial, _) in chosen.items()
-        },
+        builders,
         {"train": train, "test": data["test"]},
         seeds=range(1, args.seeds + 1),
         name=name,
         keep_predictions=True,
         **options,
     )
-    return [row(name, run, found.predictions(run), *chosen[run["method"]]) for run in found.runs]
+    sizes = {method: builder().count_params() for method, builder in builders.items()}
+    return [
+        row(name, run, found.predictions(run), *chosen[run["method"]], sizes[run["method"]])
+        for run in found.runs
+    ]
 
 
 def rank(scores):
@@ -150,13 +155,13 @@ def rank(scores):
     return (scores["central_accuracy"], -loss) if np.isfinite(loss) else (-1.0, 0.0)
 
 
-def row(name, run, predictions, trial, validation):
+def row(name, run, predictions, trial, validation, parameters):
     """A run with its accuracies on the three test parts, instead of one on all of them."""
     (truth,) = (v for k, v in predictions.items() if k in ("y_true", "y_true/central"))
     (found,) = (v for k, v in predictions.items() if k in ("y_pred", "y_pred/central"))
     kept = {k: v for k, v in run.items() if k not in ("identity", "predictions", "version")}
     return {**kept, "data": name, "scores": by_condition(truth, found), "trial": trial,
-            "validation": validation}  # fmt: skip
+            "validation": validation, "parameters": parameters}  # fmt: skip
 
 
 # ---- models

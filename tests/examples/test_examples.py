@@ -219,7 +219,7 @@ def test_methods_are_tuned_on_validation_alone(tmp_path, benchmark, capsys):
         ranked = [(s["central_accuracy"], -s["central_loss"]) for s in scores]
         assert row["trial"] == ranked.index(max(ranked))
         assert row["validation"] == ranked[row["trial"]][0]
-        assert len(row["scores"]) == 3
+        assert len(row["scores"]) == 3 and row["parameters"] > 4 * 20
         assert all(round(24 * score, 6).is_integer() for score in row["scores"].values())
     benchmark(*options).main()
     assert "2 of 2 runs of trusted from" in capsys.readouterr().err
@@ -233,7 +233,7 @@ def test_report_of_the_benchmark(tmp_path, benchmark, capsys):
         rows = [
             {
                 "method": method, "seed": seed, "train_samples": 9, "test_samples": 30,
-                "epochs_trained": 2, "seconds": 3.0, "backend": "jax",
+                "epochs_trained": 2, "seconds": 3.0, "backend": "jax", "parameters": 1234,
                 "validation": None if name == "xor" else 0.6 if method == "a alone" else 0.55,
                 "scores": dict.fromkeys(sys.modules["_method_data"].CONDITIONS, value + seed / 100),
             }
@@ -244,7 +244,7 @@ def test_report_of_the_benchmark(tmp_path, benchmark, capsys):
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     script.main()
     printed = capsys.readouterr().out
-    row = r"\| gmu \| 55\.0 (\| 71\.5 ± 0\.7 ){3}\| (< )?0\.\d{3} \| 3 \|"  # with Holm's p
+    row = r"\| gmu \| 55\.0 (\| 71\.5 ± 0\.7 ){3}\| (< )?0\.\d{3} \| 3 \| 1,234 \|"  # with Holm's p
     assert re.search(row, printed)
     assert "Must win: what joins features" in printed
     # Of the modalities alone the one that validation chose; the made data count for no rank.
