@@ -68,7 +68,7 @@ def plot_critical_difference(result, path=None, title=None):
     axes.spines[["left", "right", "bottom", "top"]].set_visible(False)
     axes.spines["top"].set(visible=True, position=("data", 0))
     axes.xaxis.tick_top()
-    axes.set_xticks(range(1, count + 1))
+    axes.set_xticks(range(1, count + 1, math.ceil(count / 20)))  # of more the numbers would meet
     axes.set_yticks([])
     axes.tick_params(labelsize=8)
     axes.set_xlabel(f"mean rank over {result.data_sets} data sets", fontsize=9)

@@ -1,5 +1,7 @@
 """The figure of mean ranks."""
 
+import itertools
+
 import pytest
 
 from keras_fusion.evaluation import RankComparison
@@ -35,6 +37,16 @@ def test_names_bars_and_scale(data_sets, tmp_path):
     left, right = axes.get_xlim()
     assert left >= max(scale) > min(scale) >= right and left > 4 > 1 > right
     assert (tmp_path / "ranks.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("count", [2, 20, 34, 60])
+def test_numbers_of_the_ranks_do_not_meet(count):
+    figure = plot_critical_difference(
+        RankComparison({f"interactive_memory_{i}": i for i in range(count)}, 5)
+    )
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert all(b.x1 < a.x0 for a, b in itertools.pairwise(boxes))  # from the right
 
 
 def test_errors():
