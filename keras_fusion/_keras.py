@@ -97,7 +97,7 @@ def build_compiled(model, y, more_metrics=None):
     Args:
         model: `keras.Model`, compiled with dicts of losses and metrics.
         y: Dict `{head: array}`: targets, of which the shapes are read.
-        more_metrics: Optional result of `metrics_of_heads`.
+        more_metrics: Optional result of `metrics_of_heads`. Defaults to `None`.
     """
     if keras.backend.backend() != "tensorflow" or model._distribute_strategy is not None:
         return
