@@ -15,7 +15,7 @@ import os
 import time
 
 BASE = {"modalities": 2, "levels": 2, "batch": 64}
-CHANGES = {"modalities": (2, 3, 4, 6), "levels": (1, 2, 3, 4), "batch": (16, 64, 256)}
+CHANGES = {"modalities": (2, 4, 8, 16, 32), "levels": (1, 2, 3, 4), "batch": (16, 64, 256)}
 HEADINGS = ("changed", *BASE, "parameters", "Mflop", "one by one", "ms", "one by one")
 
 
