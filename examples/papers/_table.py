@@ -205,7 +205,7 @@ def _notes(table, args, rows):
     imported = collections.Counter(row["method"] for row in rows if row.get("imported"))
     notes = [f"Protocol: {', '.join(f'{name} {value}' for name, value in args.protocol.items())}."]
     if done < len(asked):
-        notes.append(f"Unfinished: {done} of {len(asked)} runs.")
+        notes.append(f"{done} of {len(asked)} runs are there.")
     if imported:
         counts = ", ".join(f"{name} ({count})" for name, count in imported.items())
         which = "all runs" if imported.total() == len(rows) else counts

@@ -98,10 +98,12 @@ def test_all_rows_before_more_seeds_and_nothing_twice(command, tmp_path, capsys)
     assert "| CentralNet | 3 | 0.9100 | 0.8527..0.9673 |  |  |  | 0.95 ± 0.1 |" in page
     assert page.startswith("# A table\n") and "A note." in page and "against `CentralNet`" in page
     assert "Protocol: epochs 9, size 4" in page and f"keras {keras.__version__}" in page
-    assert "Imported" not in page and "Unfinished" not in page
+    assert "Imported" not in page and "runs are there" not in page
     # The rows of a part of a table do not take the place of all of it.
     command("--rows", "CentralNet")
     assert page_of(tmp_path) == page
+    command("--report", "--seeds", 4)
+    assert "6 of 8 runs are there" in page_of(tmp_path)
 
 
 @one_backend
